@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Run the tests of a build directory two at a time, read their TAP, and end with 'N passed, M failed'.
+
+usage: tools/run_tests.py BUILD [--suite NAME]... [NAME-PART]...
+
+Exit status 1 if anything failed or nothing ran. A skip is printed with its reason and counted.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+LINE = re.compile(r"^(not ok|ok)\b\s*\d*\s*-?\s*(.*?)(?:\s*#\s*(SKIP|TODO)\b\s*(.*))?$", re.I)
+
+
+def listed(build):
+    text = subprocess.run(["meson", "introspect", "--tests", build], check=True,
+                          capture_output=True, text=True).stdout
+    return json.loads(text)
+
+
+def run(test):
+    env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", **test["env"])
+    began = time.monotonic()
+    process = subprocess.Popen(test["cmd"], env=env, cwd=test["workdir"], text=True,
+                               stdin=subprocess.DEVNULL, errors="replace",
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=test["timeout"] or None)
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        output += f"\nkilled after {test['timeout']} s\n"
+        status = -1
+    return output, status, time.monotonic() - began
+
+
+def count(output, status):
+    passed, failed, skipped, planned = [], [], [], None
+    for line in output.splitlines():
+        plan = re.match(r"^1\.\.(\d+)", line)
+        found = LINE.match(line)
+        if plan:
+            planned = int(plan[1])
+        elif found and found[3] and found[3].upper() == "SKIP":
+            skipped.append(f"{found[2]} ({found[4] or 'no reason given'})")
+        elif found:
+            (passed if found[1].lower() == "ok" else failed).append(found[2])
+    seen = len(passed) + len(failed) + len(skipped)
+    if status != 0 and not failed:
+        failed.append(f"exit status {status}")
+    elif planned is None or planned != seen:
+        failed.append(f"planned {planned} tests, saw {seen}")
+    return passed, failed, skipped
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("build")
+    parser.add_argument("--suite", action="append", default=[])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("part", nargs="*")
+    args = parser.parse_args()
+    tests = [t for t in listed(args.build)
+             if (not args.suite or any(s.split(":")[-1] in args.suite for s in t["suite"]))
+             and (not args.part or any(p in t["name"] for p in args.part))]
+    totals = [0, 0, 0]
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        for test, (output, status, seconds) in zip(tests, pool.map(run, tests)):
+            passed, failed, skipped = count(output, status)
+            totals = [t + len(n) for t, n in zip(totals, (passed, failed, skipped))]
+            print(f"{'FAIL' if failed else 'ok  '} {test['name']:32} {len(passed):4} passed"
+                  f"{seconds:8.2f} s", flush=True)
+            for reason in skipped:
+                print(f"     SKIPPED: {reason}")
+            if failed:
+                print("     " + "\n     ".join(failed))
+                print("     | " + "\n     | ".join(output.splitlines()[-60:]), flush=True)
+    tail = f", {totals[2]} skipped" if totals[2] else ""
+    print(f"{totals[0]} passed, {totals[1]} failed{tail}")
+    sys.exit(1 if totals[1] or not totals[0] else 0)
+
+
+main()
