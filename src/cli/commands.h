@@ -1,0 +1,9 @@
+/* The commands of `vouch`, one file each. */
+#ifndef VCH_CLI_COMMANDS_H
+#define VCH_CLI_COMMANDS_H
+
+#include "prompt/command.h"
+
+int vch_cmd_version(vch_runtime *rt, int argc, char *argv[]);
+
+#endif

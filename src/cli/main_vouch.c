@@ -1,0 +1,15 @@
+#include "cli/commands.h"
+
+int main(int argc, char *argv[])
+{
+    static const vch_command commands[] = {
+        { "version", "print the version and what the program was built with", vch_cmd_version },
+    };
+    static const vch_program program = {
+        .name = "vouch",
+        .summary = "Attested federated learning: prove what runs, then train together.",
+        .commands = commands,
+        .command_count = sizeof commands / sizeof *commands,
+    };
+    return vch_program_main(&program, argc, argv);
+}

@@ -1,0 +1,199 @@
+#include "prompt/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "config/suggest.h"
+#include "prompt/version.h"
+
+static const char *environment_of_process(void *context, const char *name)
+{
+    (void)context;
+    return getenv(name); /* read here, in main's name, and nowhere below */
+}
+
+static void write_line(void *sink, const char *line, size_t size)
+{
+    (void)fwrite(line, 1, size, sink);
+}
+
+static int64_t clock_now(void *clock)
+{
+    (void)clock;
+    struct timespec now = { 0 };
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static size_t words_in(const char *name)
+{
+    if (*name == '\0')
+        return 0;
+    return strchr(name, ' ') == NULL ? 1 : 2;
+}
+
+/* Do the first words of argv spell the command's name? */
+static bool spells(const char *name, int argc, char *const argv[])
+{
+    size_t words = words_in(name);
+    if (words > (size_t)argc)
+        return false;
+    if (words < 2)
+        return words == 0 || strcmp(name, argv[0]) == 0;
+    size_t first = (size_t)(strchr(name, ' ') - name);
+    return strlen(argv[0]) == first && strncmp(name, argv[0], first) == 0
+           && strcmp(name + first + 1, argv[1]) == 0;
+}
+
+static const vch_command *find(const vch_program *program, int argc, char *const argv[])
+{
+    const vch_command *best = NULL;
+    for (size_t i = 0; i < program->command_count; i++) {
+        const vch_command *c = &program->commands[i];
+        if (spells(c->name, argc, argv)
+            && (best == NULL || words_in(c->name) > words_in(best->name)))
+            best = c;
+    }
+    return best;
+}
+
+static int print_help(const vch_program *program, FILE *out)
+{
+    (void)fprintf(out, "usage: %s COMMAND [OPTION]...\n\n%s\n\nCommands:\n", program->name,
+                  program->summary);
+    for (size_t i = 0; i < program->command_count; i++)
+        (void)fprintf(out, "  %-38s %s\n", program->commands[i].name, program->commands[i].summary);
+    (void)fprintf(out, "\n%s COMMAND --help says more of each. --version prints the version.\n",
+                  program->name);
+    return VCH_EXIT_DONE;
+}
+
+static int unknown_command(const vch_program *program, int argc, char *const argv[])
+{
+    const char *names[128];
+    size_t count = 0;
+    for (size_t i = 0; i < program->command_count && count < 128; i++)
+        names[count++] = program->commands[i].name;
+    char typed[64];
+    (void)snprintf(typed, sizeof typed, "%s%s%s", argv[0], argc > 1 && argv[1][0] != '-' ? " " : "",
+                   argc > 1 && argv[1][0] != '-' ? argv[1] : "");
+    const char *near = NULL;
+    for (size_t i = 0; i < count && near == NULL; i++) { /* "quote" alone: show its commands */
+        size_t size = strlen(argv[0]);
+        if (strncmp(names[i], argv[0], size) == 0 && names[i][size] == ' ')
+            near = names[i];
+    }
+    if (near == NULL || argc > 1)
+        near = vch_suggest(typed, names, count);
+    (void)fprintf(stderr, "%s: unknown command '%s'%s%s%s (see %s --help)\n", program->name, typed,
+                  near == NULL ? "" : "; did you mean '", near == NULL ? "" : near,
+                  near == NULL ? "" : "'?", program->name);
+    return VCH_EXIT_USAGE;
+}
+
+static int finish(int status)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        (void)fputs("cannot write to standard output\n", stderr);
+        return status == VCH_EXIT_DONE ? VCH_EXIT_UNKNOWN : status;
+    }
+    return status;
+}
+
+int vch_program_main(const vch_program *program, int argc, char *argv[])
+{
+    int words = argc > 0 ? argc - 1 : 0;
+    char **first = argv + (argc > 0 ? 1 : 0);
+    const vch_command *command = find(program, words, first);
+    bool daemon = command != NULL && command->name[0] == '\0';
+    if (words > 0 && strcmp(first[0], "--version") == 0) {
+        (void)printf("%s %s\n", program->name, VCH_VERSION);
+        return finish(VCH_EXIT_DONE);
+    }
+    if (!daemon && words == 0) {
+        (void)print_help(program, stderr);
+        return VCH_EXIT_USAGE;
+    }
+    if (!daemon && (strcmp(first[0], "--help") == 0 || strcmp(first[0], "-h") == 0))
+        return finish(print_help(program, stdout));
+    if (command == NULL)
+        return unknown_command(program, words, first);
+    vch_runtime rt = { .program = program->name,
+                       .out = stdout,
+                       .err = stderr,
+                       .environment = environment_of_process };
+    int skip = (int)words_in(command->name);
+    return finish(command->run(&rt, words - skip, first + skip));
+}
+
+static vch_log_level level_named(const char *name)
+{
+    for (vch_log_level level = VCH_LOG_ERROR; level <= VCH_LOG_DEBUG; level++) {
+        if (strcmp(name, vch_log_level_name(level)) == 0)
+            return level;
+    }
+    return VCH_LOG_WARN;
+}
+
+bool vch_command_begin(vch_runtime *rt, const vch_usage *usage, int argc, char *argv[],
+                       void *values, vch_operands *operands, int *status)
+{
+    vouch_error err = { 0 };
+    vouch_code rc =
+        vch_options_parse(usage, argc, argv, rt->environment, NULL, values, operands, &err);
+    if (rc != VOUCH_OK) {
+        *status = vch_command_fail(rt, usage->command, rc, &err);
+        return false;
+    }
+    if (operands->help) {
+        vch_buffer help = vch_buffer_with_cap(65536);
+        vch_options_help(usage, &help);
+        (void)fwrite(help.data, 1, help.size, rt->out);
+        vch_buffer_drop(&help);
+        *status = VCH_EXIT_DONE;
+        return false;
+    }
+    vch_common_options common;
+    memcpy(&common, values, sizeof common);
+    rt->log = (vch_log) { .level = level_named(common.log_level),
+                          .json = strcmp(common.log_format, "json") == 0,
+                          .write_line = write_line,
+                          .sink = rt->err,
+                          .now_unix_ms = clock_now };
+    return true;
+}
+
+static int status_of(vouch_code code)
+{
+    switch (code) {
+    case VOUCH_OK:
+        return VCH_EXIT_DONE;
+    case VOUCH_E_REFUSED:
+        return VCH_EXIT_NO;
+    case VOUCH_E_TRUNCATED:
+    case VOUCH_E_FORMAT:
+    case VOUCH_E_LIMIT:
+    case VOUCH_E_UNSUPPORTED:
+    case VOUCH_E_CONFIG:
+        return VCH_EXIT_USAGE;
+    case VOUCH_E_IO:
+    case VOUCH_E_NOT_FOUND:
+    case VOUCH_E_NETWORK:
+    case VOUCH_E_TIMEOUT:
+        return VCH_EXIT_UNKNOWN;
+    case VOUCH_E_CRYPTO:
+    case VOUCH_E_MEMORY:
+    case VOUCH_E_INTERNAL:
+        return VCH_EXIT_FAULT;
+    }
+    return VCH_EXIT_FAULT;
+}
+
+int vch_command_fail(const vch_runtime *rt, const char *command, vouch_code code,
+                     const vouch_error *err)
+{
+    char text[VOUCH_ERROR_DEPTH * VOUCH_ERROR_TEXT];
+    (void)fprintf(rt->err, "%s: %s\n", command, vouch_error_text(err, text, sizeof text));
+    return status_of(code);
+}

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Run every fuzz target for a number of seconds each, from its seeds and dictionary.
+# usage: tools/fuzz.sh BUILD SECONDS [NAME]...      Speaks TAP; a find is kept in BUILD/fuzz/finds/.
+set -u
+build=$1
+seconds=$2
+shift 2
+here=$(cd "$(dirname "$0")/.." && pwd)
+mkdir -p "$build/fuzz/finds" "$build/fuzz/corpus"
+[ $# -gt 0 ] || set -- $(cd "$build/fuzz" && ls | sed -n 's/^\(.*\)_fuzz$/\1/p')
+echo "1..$#"
+status=0
+number=0
+for name in "$@"; do
+    number=$((number + 1))
+    corpus=$build/fuzz/corpus/$name
+    mkdir -p "$corpus"
+    set -- -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=0 \
+        -artifact_prefix="$build/fuzz/finds/$name-" -close_fd_mask=1
+    [ -f "$here/fuzz/$name.dict" ] && set -- "$@" -dict="$here/fuzz/$name.dict"
+    set -- "$@" "$corpus"
+    [ -d "$here/fuzz/seeds/$name" ] && set -- "$@" "$here/fuzz/seeds/$name"
+    if "$build/fuzz/${name}_fuzz" "$@" 2>"$build/fuzz/$name.log"; then
+        echo "ok $number - $name finds nothing in $seconds s"
+    else
+        echo "not ok $number - $name"
+        tail -n 40 "$build/fuzz/$name.log" | sed 's/^/# /'
+        status=1
+    fi
+done
+exit $status
