@@ -1,0 +1,79 @@
+/*
+ * This process's own identity: key -> claims -> both quotes -> token -> certificate -> passport.
+ * An unattested participant has its PKI certificate instead. Internally locked: any thread may take
+ * a snapshot of the credentials while a background thread renews them (certificate at two thirds of
+ * its life, token at half). Spec: docs/protocol.md sections 3 to 5.
+ */
+#ifndef VCH_IDENTITY_PARTICIPANT_H
+#define VCH_IDENTITY_PARTICIPANT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "attester/attester.h"
+#include "base/log.h"
+#include "crypto/key.h"
+#include "identity/attestation_file.h"
+#include "vouch/error.h"
+#include "vouch/span.h"
+
+typedef struct vch_participant vch_participant;
+
+typedef struct vch_participant_options {
+    const vch_attestation_file *file; /* kept */
+    vch_role role;
+    const char *name;        /* as in `participants` */
+    const char *address;     /* aggregator: the plan's agg_addr, in SAN and CA; else NULL */
+    uint8_t plan_digest[32]; /* SHA-256 of the canonical plan dump, before `auto` is resolved */
+    const char *pki_chain;   /* PEM path: the federation's PKI (cert_chain.crt); NULL if nobody
+                                  unattested takes part */
+    const char *api_key;     /* ITA_API_KEY; NULL: `local.verifier` names a file. Kept */
+    int64_t (*now_unix_s)(void *clock);
+    void *clock;
+    const vch_log *log; /* may be NULL */
+} vch_participant_options;
+
+/*
+ * Start up: everything up to the passport's contents, in the calling thread. The own certificate
+ * quote is verified with libvouch before it is used. Fails naming each missing thing
+ * (VOUCH_E_CONFIG), or with VOUCH_E_REFUSED if the verifier or our own check says no.
+ */
+VOUCH_MUST_CHECK vouch_code vch_participant_new(const vch_participant_options *options,
+                                                vch_participant **out, vouch_error *err);
+void vch_participant_free(vch_participant *p); /* stops the background thread */
+
+/* Renew in the background from now on. Failures are logged and retried while the old ones hold. */
+VOUCH_MUST_CHECK vouch_code vch_participant_keep_fresh(vch_participant *p, vouch_error *err);
+
+/* One round of it, for tests and for SIGHUP: renews what is due at this moment. */
+VOUCH_MUST_CHECK vouch_code vch_participant_refresh(vch_participant *p, vouch_error *err);
+
+/* A moment's credentials: immutable, counted. */
+typedef struct vch_credentials {
+    bool attested;
+    vouch_span certificate; /* DER, on `vouch-h2/1`: RA-TLS, or the PKI certificate */
+    vouch_span stock_leaf;  /* DER, on `h2`: leaf under the federation CA; the PKI certificate of
+                                  an unattested participant; empty for an attested collaborator */
+    vouch_span ca;          /* DER of the federation CA; empty if there is none */
+    const vch_key *key;     /* the private key of both certificates */
+    vouch_span claims;
+    vouch_span quote; /* certificate quote */
+    vouch_span token_quote;
+    vouch_span token; /* text of the newest token; empty if none */
+    int64_t nbf_unix_s;
+    int64_t exp_unix_s;
+    uint64_t generation; /* grows with every certificate */
+} vch_credentials;
+
+/* The newest ones; give back with vch_credentials_unref(). Never NULL after a successful new. */
+const vch_credentials *vch_participant_credentials(vch_participant *p);
+void vch_credentials_unref(const vch_credentials *c);
+
+/* Write <dir>/<name>_passport.json, <name>_avs_report.json, <name>_pubkey.pem. */
+VOUCH_MUST_CHECK vouch_code vch_participant_write_passport(vch_participant *p, const char *dir,
+                                                           vouch_error *err);
+/* Write the host's copy of the federation CA (ROOT_CERT_PATH): <dir>/<name>_root.pem. */
+VOUCH_MUST_CHECK vouch_code vch_participant_write_root(vch_participant *p, const char *dir,
+                                                       vouch_error *err);
+
+#endif
