@@ -1,15 +1,67 @@
-# The commands people type; meson does the work. Each installs what it needs first and is safe to run twice.
-BUILD ?= build
-CCACHE := $(shell command -v ccache)
-export CC ?= gcc
+# The commands people type; meson does the work. Each installs what it needs first (tools/bootstrap)
+# and is safe to run twice.
+CC ?= gcc
+T ?= 60
+# where `make install` puts things
+PREFIX ?= /usr/local
 
-.PHONY: all check
-all: $(BUILD)/build.ninja
-	ninja -C $(BUILD)
+.PHONY: all demo check lint asan tsan fuzz bench interop install clean
 
-$(BUILD)/build.ninja:
+all: build/build.ninja
+	ninja -C build
+
+demo: all
+	build/src/vouch demo
+
+# Unit tests, end-to-end tests, both again under ASan and UBSan, and every fuzz target for two seconds.
+check: export FUZZ_SECONDS = 2
+check: all build-asan/build.ninja build-fuzz/build.ninja
+	ninja -C build-asan
+	ninja -C build-fuzz
+	tools/run_tests.py build build-asan build-fuzz
+
+asan: build-asan/build.ninja
+	ninja -C build-asan
+	tools/run_tests.py build-asan
+
+tsan: build-tsan/build.ninja
+	ninja -C build-tsan
+	tools/run_tests.py build-tsan --suite unit
+
+fuzz: build-fuzz/build.ninja
+	ninja -C build-fuzz
+	tools/fuzz.sh build-fuzz $(T)
+
+lint: all
+	tools/bootstrap lint
+	tools/lint.sh
+
+bench: all
+	tools/bench.py build
+
+interop: all
+	tools/bootstrap interop
+	tools/run_tests.py build --suite interop
+
+install: all
+	meson configure build --prefix=$(PREFIX)
+	meson install -C build
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz
+
+build/build.ninja:
 	tools/bootstrap
-	meson setup $(BUILD)
+	meson setup build
 
-check: all
-	tools/run_tests.py $(BUILD)
+build-asan/build.ninja:
+	tools/bootstrap
+	meson setup build-asan -Db_sanitize=address,undefined -Doptimization=1
+
+build-tsan/build.ninja:
+	tools/bootstrap
+	meson setup build-tsan -Db_sanitize=thread -Doptimization=1
+
+build-fuzz/build.ninja:
+	tools/bootstrap lint
+	CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1

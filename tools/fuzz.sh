@@ -1,9 +1,10 @@
 #!/bin/sh
 # Run every fuzz target for a number of seconds each, from its seeds and dictionary.
-# usage: tools/fuzz.sh BUILD SECONDS [NAME]...      Speaks TAP; a find is kept in BUILD/fuzz/finds/.
+# usage: tools/fuzz.sh BUILD SECONDS [NAME]...      SECONDS 0: what FUZZ_SECONDS says. Speaks TAP; a find is kept in BUILD/fuzz/finds/.
 set -u
 build=$1
 seconds=$2
+[ "$seconds" != 0 ] || seconds=${FUZZ_SECONDS:-60}
 shift 2
 here=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$build/fuzz/finds" "$build/fuzz/corpus"

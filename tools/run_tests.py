@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Run the tests of a build directory two at a time, read their TAP, and end with 'N passed, M failed'.
+"""Run the tests of build directories, read their TAP, and end with 'N passed, M failed'.
 
-usage: tools/run_tests.py BUILD [--suite NAME]... [NAME-PART]...
+usage: tools/run_tests.py BUILD... [--suite NAME]... [NAME-PART]...
+
+A word that is no directory with a build in it is part of the names of the tests to run.
 
 Exit status 1 if anything failed or nothing ran. A skip is printed with its reason and counted.
 """
@@ -21,7 +23,13 @@ LINE = re.compile(r"^(not ok|ok)\b\s*\d*\s*-?\s*(.*?)(?:\s*#\s*(SKIP|TODO)\b\s*(
 def listed(build):
     text = subprocess.run(["meson", "introspect", "--tests", build], check=True,
                           capture_output=True, text=True).stdout
-    return json.loads(text)
+    name = os.path.basename(os.path.abspath(build))
+    return [dict(t, name=t["name"] if name == "build" else f"{name}: {t['name']}")
+            for t in json.loads(text)]
+
+
+def is_build(word):
+    return os.path.exists(os.path.join(word, "build.ninja"))
 
 
 def run(test):
@@ -63,20 +71,20 @@ def count(output, status):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("build")
     parser.add_argument("--suite", action="append", default=[])
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("part", nargs="*")
+    parser.add_argument("words", nargs="+", metavar="BUILD|NAME-PART")
     args = parser.parse_args()
-    tests = [t for t in listed(args.build)
+    parts = [w for w in args.words if not is_build(w)]
+    tests = [t for build in args.words if is_build(build) for t in listed(build)
              if (not args.suite or any(s.split(":")[-1] in args.suite for s in t["suite"]))
-             and (not args.part or any(p in t["name"] for p in args.part))]
+             and (not parts or any(p in t["name"] for p in parts))]
     totals = [0, 0, 0]
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         for test, (output, status, seconds) in zip(tests, pool.map(run, tests)):
             passed, failed, skipped = count(output, status)
             totals = [t + len(n) for t, n in zip(totals, (passed, failed, skipped))]
-            print(f"{'FAIL' if failed else 'ok  '} {test['name']:32} {len(passed):4} passed"
+            print(f"{'FAIL' if failed else 'ok  '} {test['name']:44} {len(passed):4} passed"
                   f"{seconds:8.2f} s", flush=True)
             for reason in skipped:
                 print(f"     SKIPPED: {reason}")

@@ -1,0 +1,54 @@
+#!/bin/sh
+# Everything that reads the code without running it. Speaks TAP; exit status 1 if any check fails.
+# usage: tools/lint.sh [NAME]...
+set -u
+cd "$(dirname "$0")/.." || exit 70
+build=build
+
+sources() { git ls-files '*.c' '*.h' | grep -E '^(src|include|tests|fuzz|bench|examples)/'; }
+# strings and headers that a library must not use: unbounded copies, number parsers that ignore junk
+banned='\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atof|strtok|rand|srand|alloca|system|popen|mktemp|tmpnam)[[:space:]]*\('
+
+layers() { tools/check_layers.py; }
+format() { sources | xargs clang-format --dry-run --Werror; }
+banned_calls() { ! grep -nE "$banned" $(git ls-files 'src/*.c' 'src/*.h'); }
+file_sizes() { ! git ls-files 'src/*.c' 'src/*.h' | xargs wc -l | awk '$2 != "total" && $1 > 600 { print; bad = 1 } END { exit !bad }'; }
+workplace_words() { ! git grep -nE '/work/|/root/|/home/[a-z]' -- . ':!tools/lint.sh'; }
+headers() { tools/check_headers.sh; }
+symbols() { tools/check_symbols.sh "$build"; }
+shell() { git ls-files | xargs grep -lE '^#!/(usr/)?bin/(env )?(ba)?sh' | grep -v '^tests/vectors' | xargs shellcheck -S warning; }
+cppcheck_() {
+    cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+        --suppress=resourceLeak --suppress=missingInclude --suppress=unknownMacro -j2 -Iinclude -Isrc src
+}
+tidy() {
+    git ls-files 'src/*.c' | xargs -P2 -n8 clang-tidy -p "$build" --quiet 2>/dev/null | grep -E 'warning:|error:' && return 1
+    return 0
+}
+signed_off() {
+    for c in $(git rev-list HEAD); do
+        git log -1 --format=%B "$c" | grep -q '^Signed-off-by: ' || { git log -1 --format='%h %s: no Signed-off-by' "$c"; return 1; }
+    done
+}
+manual_pages() { ls docs/man/*.[1-9] >/dev/null 2>&1 || return 0; mandoc -T lint -W warning docs/man/*.[1-9]; }
+
+checks=${*:-"layers format banned_calls file_sizes workplace_words headers symbols shell cppcheck_ tidy signed_off manual_pages"}
+# shellcheck disable=SC2086 # a list of words
+set -- $checks
+echo "1..$#"
+status=0
+number=0
+passed=0
+for check in "$@"; do
+    number=$((number + 1))
+    if output=$($check 2>&1); then
+        echo "ok $number - ${check%_}"
+        passed=$((passed + 1))
+    else
+        echo "not ok $number - ${check%_}"
+        printf '%s\n' "$output" | tail -n 40 | sed 's/^/# /'
+        status=1
+    fi
+done
+echo "$passed passed, $((number - passed)) failed"
+exit $status
