@@ -1,0 +1,29 @@
+/*
+ * Releases of OpenFL, as far as they differ for us: default files, the settings' names, the
+ * arithmetic. `--openfl-release`, default 1.9. openfl_interop.md sections 1, 7, 9.
+ */
+#ifndef VCH_FED_PLAN_RELEASE_H
+#define VCH_FED_PLAN_RELEASE_H
+
+#include <stdbool.h>
+
+#include "vouch/error.h"
+
+#define VCH_RELEASE_DEFAULT "1.9"
+
+typedef struct vch_release {
+    const char *name;     /* "1.9" */
+    bool float32_sum;     /* the mean is summed in float32 */
+    bool always_delta;    /* the new model is base + float32(mean - base) in any case */
+    const char *file_dir; /* where `defaults` lie, for messages */
+} vch_release;
+
+/* "1.5", "1.5.1", "1.6", "1.7" ... "1.9"; a patch number may follow. VOUCH_E_UNSUPPORTED. */
+VOUCH_MUST_CHECK vouch_code vch_release_find(const char *name, const vch_release **out,
+                                             vouch_error *err);
+
+/* The text of a default file as this release has it, by the name that stands in the plan
+ * ("plan/defaults/network.yaml"); NULL if the release has none of that name. */
+const char *vch_release_defaults(const vch_release *release, const char *path);
+
+#endif
