@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
-#include "fed/plan/faults.h"
+#include "config/faults.h"
 #include "fed/plan/release.h"
 #include "vouch/error.h"
 #include "vouch/span.h"

@@ -2,8 +2,8 @@
  * What is wrong with a file, all of it in one run, each with its place. Warnings stand in the same
  * list. One thread at a time.
  */
-#ifndef VCH_FED_PLAN_FAULTS_H
-#define VCH_FED_PLAN_FAULTS_H
+#ifndef VCH_CONFIG_FAULTS_H
+#define VCH_CONFIG_FAULTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,6 +32,13 @@ void vch_faults_done(vch_faults *f);
 VOUCH_PRINTF(6, 7)
 void vch_faults_add(vch_faults *f, bool warning, const char *file, size_t line, size_t column,
                     const char *fmt, ...);
+
+/* The same for a value of a YAML document: at its place. */
+struct vch_yaml_node;
+VOUCH_PRINTF(3, 4)
+void vch_faults_at(vch_faults *f, const struct vch_yaml_node *node, const char *fmt, ...);
+VOUCH_PRINTF(3, 4)
+void vch_faults_warn_at(vch_faults *f, const struct vch_yaml_node *node, const char *fmt, ...);
 
 /* VOUCH_OK, or VOUCH_E_CONFIG with the first error (and how many more there are) in `err`. */
 VOUCH_MUST_CHECK vouch_code vch_faults_check(const vch_faults *f, vouch_error *err);
