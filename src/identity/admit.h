@@ -95,8 +95,54 @@ static inline bool vch_admission_admits(const vch_admission *a)
     return a->code == VCH_ADMITTED;
 }
 
+/* What peers are held to: this process's own federation, plan, collateral and issuers. Kept by the
+ * gate, borrowed for each call. */
+typedef struct vch_admission_rules {
+    const vch_attestation_file *file; /* NULL: OpenFL's PKI alone decides, nobody is attested */
+    const uint8_t *plan_digest; /* 32 bytes; NULL: not compared (a passport without its plan) */
+    const struct vch_collateral_cache *collateral; /* NULL: nothing can be appraised */
+    struct vch_issuer_keys *issuers;               /* NULL: no token can be judged */
+} vch_admission_rules;
+
+/* One peer. All borrowed. */
+typedef struct vch_admission_request {
+    vouch_span certificate;           /* DER of its leaf */
+    vch_role role;                    /* what a peer must be here */
+    const char *name;                 /* who it must be; NULL: any member of that role */
+    const char *address;              /* for the record; may be NULL */
+    bool stock;                       /* it chose `h2` */
+    bool chain_trusted;               /* its certificate is under the federation's PKI */
+    const char *chain_why;            /* why not */
+    vouch_span token;                 /* empty: none was sent */
+    vouch_span fresh_quote;           /* empty: none was sent */
+    const uint8_t *fresh_report_data; /* 64 bytes, with `channel: quote` */
+    bool token_waived;   /* the caller checks a token itself, or there is none yet (own start) */
+    bool channel_waived; /* there is no channel: a passport, or our own certificate */
+    struct vch_roster *roster; /* NULL: neither replay nor connections are looked at */
+    int64_t now_unix_s;
+    /* Told each step in order; may be NULL. `passed` false ends it. */
+    void (*explain)(void *context, const char *step, bool passed, const char *text);
+    void *explain_context;
+} vch_admission_request;
+
+/* The steps up to the enrolment signature: what a client checks inside the handshake. */
+void vch_admission_examine(const vch_admission_rules *rules, const vch_admission_request *request,
+                           vch_admission *out);
+
+/* All steps; takes no seat. `out` says why not. */
+void vch_admission_judge(const vch_admission_rules *rules, const vch_admission_request *request,
+                         vch_admission *out);
+
 /* An admitted peer: one per connection, made by the gate, freed with the connection. */
 typedef struct vch_admitted_peer vch_admitted_peer;
+
+/*
+ * Judge, and seat in the roster. VCH_ADMITTED in `verdict`: `out` is given, free it with
+ * vch_admitted_peer_free(). Otherwise `out` is untouched.
+ */
+void vch_admit(const vch_admission_rules *rules, const vch_admission_request *request,
+               vch_admission *verdict, vch_admitted_peer **out);
+void vch_admitted_peer_free(vch_admitted_peer *p);
 
 /* Everything established about it. Borrowed. */
 const vch_admission *vch_admitted_peer_verdict(const vch_admitted_peer *p);

@@ -54,7 +54,10 @@ typedef struct vch_federation {
     const vch_token_issuer *issuers;
     size_t issuer_count;
     vch_channel_mode channel;
-    bool model_export; /* models may leave in clear */
+    bool model_export;          /* models may leave in clear */
+    bool intel_root;            /* `roots` names intel */
+    const uint8_t (*roots)[32]; /* SHA-256 of further root certificates */
+    size_t root_count;
     uint32_t certificate_life_s;
     uint32_t reattest_s;
     uint8_t digest[32]; /* SHA-256 of the canonical dump of `federation:` */

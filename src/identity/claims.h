@@ -37,7 +37,8 @@ VOUCH_MUST_CHECK vouch_code vch_claims_build(const vch_claims *claims, vch_buffe
 /* Each key once, no other, in deterministic encoding and nothing after it. */
 VOUCH_MUST_CHECK vouch_code vch_claims_parse(vouch_span buffer, vch_claims *out, vouch_error *err);
 
-/* What a verifier demands. NULL or 0 members are not compared; admission sets them all. */
+/* What a verifier demands. Zeroed it refuses everything; only `plan` may be NULL: shown elsewhere,
+ * not compared (a passport looked at without its plan). */
 typedef struct vch_claims_expectation {
     const uint8_t *key_digest; /* 48 bytes */
     const uint8_t *federation; /* 16 bytes */

@@ -14,8 +14,8 @@
 #include "identity/attestation_file.h"
 #include "vouch/collateral.h"
 #include "vouch/error.h"
-#include "vouch/policy.h"
 #include "vouch/span.h"
+#include "vouch/verifier.h"
 
 #define VCH_PASSPORT_MAX_SIZE ((size_t)2 << 20)
 

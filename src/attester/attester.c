@@ -1,0 +1,67 @@
+#include "attester/attester.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attester/backend.h"
+#include "attester/device_file.h"
+#include "base/scope.h"
+
+struct vch_attester {
+    const vch_attester_backend *backend;
+    char *dir;
+    int64_t timeout_ms;
+    pthread_mutex_t lock; /* over write, open and read of one quote */
+};
+
+vouch_code vch_attester_new(const vch_attester_backend *backend, const char *dir,
+                            int64_t timeout_ms, vch_attester **out, vouch_error *err)
+{
+    vch_attester *a = calloc(1, sizeof *a);
+    if (a == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "attester: out of memory");
+    a->backend = backend;
+    a->timeout_ms = timeout_ms;
+    a->dir = strdup(dir);
+    if (a->dir == NULL || pthread_mutex_init(&a->lock, NULL) != 0) {
+        free(a->dir);
+        free(a);
+        return vouch_fail(err, VOUCH_E_MEMORY, "attester: out of memory");
+    }
+    *out = a;
+    return VOUCH_OK;
+}
+
+void vch_attester_free(vch_attester *a)
+{
+    if (a == NULL)
+        return;
+    (void)pthread_mutex_destroy(&a->lock);
+    free(a->dir);
+    free(a);
+}
+
+const char *vch_attester_kind(const vch_attester *a)
+{
+    return a->backend->kind;
+}
+
+vouch_code vch_attester_quote(vch_attester *a,
+                              const uint8_t report_data[static VCH_REPORT_DATA_SIZE],
+                              vch_buffer *out, vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer quote = vch_buffer_with_cap(VCH_ATTESTER_QUOTE_MAX_SIZE);
+    if (pthread_mutex_lock(&a->lock) != 0)
+        return vouch_fail(err, VOUCH_E_INTERNAL, "the attester's lock is broken");
+    vouch_code rc =
+        a->backend->quote(a->dir, report_data, vch_device_deadline_ms(a->timeout_ms), &quote, err);
+    (void)pthread_mutex_unlock(&a->lock);
+    if (rc == VOUCH_OK && quote.size == 0)
+        rc = vouch_fail(err, VOUCH_E_TRUNCATED, "the device gave an empty quote");
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "asking the %s device in '%s' for a quote", a->backend->kind,
+                          a->dir);
+    vch_buffer_append(out, vch_buffer_span(&quote));
+    return vch_buffer_finish(out, "quote", err);
+}

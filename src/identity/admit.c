@@ -1,0 +1,286 @@
+#include "identity/admit.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/scope.h"
+#include "identity/admit_steps.h"
+#include "identity/roster.h"
+
+struct vch_admitted_peer {
+    vch_admission verdict;
+    vch_roster_seat *seat; /* NULL: not attested, or no roster */
+    int64_t reattest_unix_s;
+};
+
+/* docs/protocol.md section 7: the order is part of the protocol. */
+static const vch_admission_step attested_steps[] = {
+    { "certificate", vch_step_certificate },
+    { "evidence", vch_step_evidence },
+    { "claims-form", vch_step_claims_form },
+    { "self-signature", vch_step_self_signature },
+    { "validity", vch_step_validity },
+    { "claims", vch_step_claims },
+    { "enrolment", vch_step_enrolment },
+    { "report-data", vch_step_report_data },
+    { "quote", vch_step_quote },
+    { "policy", vch_step_policy },
+    { "platform", vch_step_platform },
+    { "newest", vch_step_newest },
+    { "token", vch_step_token },
+    { "channel", vch_step_channel },
+};
+#define EXAMINED_STEPS 7 /* up to the enrolment */
+#define ATTESTED_STEPS (sizeof attested_steps / sizeof *attested_steps)
+
+static const vch_admission_step pki_steps[] = {
+    { "certificate", vch_step_certificate }, { "member", vch_step_pki_member },
+    { "chain", vch_step_pki_chain },         { "validity", vch_step_validity },
+    { "pinned-key", vch_step_pki_key },
+};
+#define PKI_STEPS (sizeof pki_steps / sizeof *pki_steps)
+
+static const struct {
+    const char *name;
+    vch_admission_class class;
+} codes[] = {
+    [VCH_ADMISSION_NONE] = { "undecided", VCH_CLASS_EVIDENCE },
+    [VCH_ADMITTED] = { "admitted", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_SIZE] = { "size", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_CERTIFICATE] = { "certificate", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_NO_EVIDENCE] = { "no-evidence", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_DUPLICATE] = { "duplicate-extension", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_LEGACY] = { "legacy-differs", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_EVIDENCE_FORM] = { "evidence-form", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_SELF_SIGNATURE] = { "self-signature", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_VALIDITY] = { "validity", VCH_CLASS_TIME },
+    [VCH_REFUSED_KEY] = { "key", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_FEDERATION] = { "federation", VCH_CLASS_POLICY },
+    [VCH_REFUSED_NAME] = { "name", VCH_CLASS_IDENTITY },
+    [VCH_REFUSED_ROLE] = { "role", VCH_CLASS_IDENTITY },
+    [VCH_REFUSED_PLAN] = { "plan", VCH_CLASS_POLICY },
+    [VCH_REFUSED_POLICY] = { "policy", VCH_CLASS_POLICY },
+    [VCH_REFUSED_TIMES] = { "times", VCH_CLASS_TIME },
+    [VCH_REFUSED_CA] = { "ca", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_ENROLMENT] = { "enrolment", VCH_CLASS_IDENTITY },
+    [VCH_REFUSED_REPORT_DATA] = { "report-data", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_QUOTE] = { "quote", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_MEASUREMENT] = { "measurement", VCH_CLASS_POLICY },
+    [VCH_REFUSED_PLATFORM] = { "platform", VCH_CLASS_IDENTITY },
+    [VCH_REFUSED_REPLAY] = { "replay", VCH_CLASS_TIME },
+    [VCH_REFUSED_TOKEN] = { "token", VCH_CLASS_TOKEN },
+    [VCH_REFUSED_TOKEN_ABSENT] = { "token-absent", VCH_CLASS_TOKEN },
+    [VCH_REFUSED_CHANNEL_QUOTE] = { "channel-quote", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_CHANNEL_MESSAGE] = { "channel-message", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_H2] = { "h2", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_PKI] = { "pki", VCH_CLASS_IDENTITY },
+    [VCH_REFUSED_CONNECTIONS] = { "connections", VCH_CLASS_IDENTITY },
+    [VCH_REFUSED_NO_COLLATERAL] = { "no-collateral", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_NO_ISSUER_KEYS] = { "no-issuer-keys", VCH_CLASS_TOKEN },
+    [VCH_REFUSED_FAULT] = { "fault", VCH_CLASS_EVIDENCE },
+    [VCH_REFUSED_TCB] = { "tcb", VCH_CLASS_POLICY },
+};
+#define CODE_COUNT (sizeof codes / sizeof *codes)
+
+const char *vch_admission_code_name(vch_admission_code code)
+{
+    return (size_t)code < CODE_COUNT ? codes[code].name : "unknown";
+}
+
+vch_admission_class vch_admission_code_class(vch_admission_code code)
+{
+    return (size_t)code < CODE_COUNT ? codes[code].class : VCH_CLASS_EVIDENCE;
+}
+
+const char *vch_admission_class_name(vch_admission_class cls)
+{
+    switch (cls) {
+    case VCH_CLASS_EVIDENCE:
+        return "evidence";
+    case VCH_CLASS_POLICY:
+        return "policy";
+    case VCH_CLASS_IDENTITY:
+        return "identity";
+    case VCH_CLASS_TOKEN:
+        return "token";
+    case VCH_CLASS_TIME:
+        return "time";
+    }
+    return "evidence";
+}
+
+vch_admission_code vch_refuse(vch_examination *x, vch_admission_code code, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(x->verdict.message, sizeof x->verdict.message, fmt, args);
+    va_end(args);
+    return code;
+}
+
+vch_admission_code vch_refuse_error(vch_examination *x, vch_admission_code code,
+                                    const vouch_error *err)
+{
+    char text[sizeof x->verdict.message];
+    bool ours = err->code == VOUCH_E_MEMORY || err->code == VOUCH_E_INTERNAL;
+    return vch_refuse(x, ours ? VCH_REFUSED_FAULT : code, "%s",
+                      vouch_error_text(err, text, sizeof text));
+}
+
+/* Peer-supplied text may stand in the reason: nothing in it may steer a terminal or a log. */
+static void make_printable(char *text)
+{
+    for (; *text != 0; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < 0x20 || c == 0x7f)
+            *text = '?';
+    }
+}
+
+static void run(vch_examination *x, const vch_admission_step *steps, size_t count)
+{
+    vch_admission_code code = VCH_ADMISSION_NONE;
+    for (size_t i = 0; i < count; i++) {
+        x->verdict.message[0] = 0;
+        code = steps[i].run(x);
+        bool passed = code == VCH_ADMITTED;
+        if (x->request->explain != NULL)
+            x->request->explain(x->request->explain_context, steps[i].name, passed,
+                                x->verdict.message);
+        if (!passed)
+            break;
+    }
+    x->verdict.code = code;
+    make_printable(x->verdict.message);
+    make_printable(x->verdict.name);
+}
+
+/* Which certificate is this? One with evidence, or with an attested subject, is judged as such. */
+static bool is_to_be_attested(const vch_admission_rules *rules, vouch_span der, bool stock)
+{
+    vch_ratls_cert c = { 0 };
+    if (rules->file == NULL || stock || vch_ratls_cert_parse(der, &c, NULL) != VOUCH_OK)
+        return false;
+    if (c.evidence_twice || c.enrolment.data != NULL)
+        return true;
+    for (size_t d = 0; d < VCH_RATLS_DIALECT_COUNT; d++) {
+        if (c.evidence[d].data != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void judge(const vch_admission_rules *rules, const vch_admission_request *request,
+                  size_t attested_steps_wanted, vch_admission *out)
+{
+    vch_examination x = { .rules = rules, .request = request };
+    x.verdict.decided_unix_s = request->now_unix_s;
+    if (request->address != NULL)
+        (void)snprintf(x.verdict.address, sizeof x.verdict.address, "%s", request->address);
+    if (is_to_be_attested(rules, request->certificate, request->stock))
+        run(&x, attested_steps, attested_steps_wanted);
+    else
+        run(&x, pki_steps, PKI_STEPS);
+    if (x.verdict.code == VCH_ADMITTED)
+        (void)snprintf(x.verdict.message, sizeof x.verdict.message, "admitted");
+    vouch_appraisal_free(x.appraisal);
+    *out = x.verdict;
+}
+
+void vch_admission_examine(const vch_admission_rules *rules, const vch_admission_request *request,
+                           vch_admission *out)
+{
+    judge(rules, request, EXAMINED_STEPS, out);
+}
+
+void vch_admission_judge(const vch_admission_rules *rules, const vch_admission_request *request,
+                         vch_admission *out)
+{
+    judge(rules, request, ATTESTED_STEPS, out);
+}
+
+/* Two may have passed the probe at once: the seat decides. */
+static vch_admission_code take_seat(const vch_admission_rules *rules,
+                                    const vch_admission_request *request, vch_admission *v,
+                                    vch_roster_seat **out)
+{
+    const vch_roster_request wish = {
+        .name = v->name,
+        .certificate = v->certificate,
+        .nbf_unix_s = v->nbf_unix_s,
+        .now_unix_s = request->now_unix_s,
+        .skew_s = (int64_t)vch_attestation_file_local(rules->file)->clock_skew_s,
+    };
+    vch_roster_answer answer = VCH_ROSTER_UNKNOWN;
+    if (vch_roster_enter(request->roster, &wish, &answer, out, NULL) != VOUCH_OK)
+        return VCH_REFUSED_FAULT;
+    if (answer == VCH_ROSTER_SEATED)
+        return VCH_ADMITTED;
+    return answer == VCH_ROSTER_REPLAY ? VCH_REFUSED_REPLAY : VCH_REFUSED_CONNECTIONS;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+void vch_admit(const vch_admission_rules *rules, const vch_admission_request *request,
+               vch_admission *verdict, vch_admitted_peer **out)
+{
+    vch_admission_judge(rules, request, verdict);
+    if (verdict->code != VCH_ADMITTED)
+        return;
+    vch_admitted_peer *peer = calloc(1, sizeof *peer);
+    if (peer == NULL) {
+        verdict->code = VCH_REFUSED_FAULT;
+        (void)snprintf(verdict->message, sizeof verdict->message, "out of memory");
+        return;
+    }
+    if (verdict->attested && request->roster != NULL)
+        verdict->code = take_seat(rules, request, verdict, &peer->seat);
+    if (verdict->code != VCH_ADMITTED) {
+        (void)snprintf(verdict->message, sizeof verdict->message,
+                       "another connection of the name was faster");
+        free(peer);
+        return;
+    }
+    verdict->until_unix_s = verdict->exp_unix_s;
+    peer->reattest_unix_s = verdict->exp_unix_s;
+    if (verdict->attested)
+        peer->reattest_unix_s =
+            earlier(verdict->exp_unix_s,
+                    request->now_unix_s + vch_attestation_file_federation(rules->file)->reattest_s);
+    peer->verdict = *verdict;
+    *out = peer;
+}
+
+void vch_admitted_peer_free(vch_admitted_peer *p)
+{
+    if (p == NULL)
+        return;
+    vch_roster_leave(p->seat);
+    free(p);
+}
+
+const vch_admission *vch_admitted_peer_verdict(const vch_admitted_peer *p)
+{
+    return &p->verdict;
+}
+
+const char *vch_admitted_peer_name(const vch_admitted_peer *p)
+{
+    return p->verdict.name;
+}
+
+vch_standing vch_admitted_peer_standing(const vch_admitted_peer *p, int64_t now_unix_s)
+{
+    if (p == NULL)
+        return VCH_STANDING_GONE;
+    if (p->seat != NULL && vch_roster_seat_replaced(p->seat))
+        return VCH_STANDING_REPLACED;
+    if (now_unix_s >= p->verdict.until_unix_s)
+        return VCH_STANDING_EXPIRED;
+    return now_unix_s >= p->reattest_unix_s ? VCH_STANDING_REATTEST : VCH_STANDING_GOOD;
+}
