@@ -46,7 +46,7 @@ typedef enum vouch_token_reason {
 /* What the token must say. Zeroed it refuses everything. All borrowed for the call. */
 typedef struct vouch_token_expectation {
     const vouch_jwks *keys;
-    const uint8_t (*root_sha256)[32]; /* pinned roots, SHA-256 of the certificate's DER */
+    const uint8_t *root_sha256; /* pinned roots: root_count times the 32 bytes of a DER's digest */
     size_t root_count;
     const vouch_span *crls; /* DER; none: revocation not judged, and the verdict says so */
     size_t crl_count;

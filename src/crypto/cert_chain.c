@@ -159,7 +159,8 @@ static void refuse(vch_cert_chain_verdict *verdict, vch_cert_chain_answer answer
 static bool root_is_pinned(const vch_cert_chain *chain, const vch_cert_chain_rules *rules)
 {
     for (size_t i = 0; i < rules->root_count; i++) {
-        if (memcmp(rules->root_sha256[i], chain->last_sha256, VCH_SHA256_SIZE) == 0)
+        if (memcmp(rules->root_sha256 + i * VCH_SHA256_SIZE, chain->last_sha256, VCH_SHA256_SIZE)
+            == 0)
             return true;
     }
     return false;
@@ -168,7 +169,7 @@ static bool root_is_pinned(const vch_cert_chain *chain, const vch_cert_chain_rul
 /* What path validation leaves open: the leaf may sign data and is no CA, all above are v3 CAs. */
 static const char *shape_fault(const vch_cert_chain *chain)
 {
-    if (X509_check_ca(chain->certs[0]) != 0)
+    if ((X509_get_extension_flags(chain->certs[0]) & EXFLAG_CA) != 0)
         return "the leaf certificate is a CA";
     uint32_t usage = X509_get_key_usage(chain->certs[0]); /* all ones without the extension */
     if ((usage & X509v3_KU_DIGITAL_SIGNATURE) == 0)

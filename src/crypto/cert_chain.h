@@ -40,10 +40,10 @@ VOUCH_MUST_CHECK vouch_code vch_cert_chain_crl_url(const vch_cert_chain *chain, 
                                                    vouch_error *err);
 
 typedef struct vch_cert_chain_rules {
-    const uint8_t (*root_sha256)[32]; /* pinned roots: SHA-256 of the certificate's DER */
-    size_t root_count;                /* 0: nothing is trusted */
-    const vouch_span *crls;           /* DER */
-    size_t crl_count;                 /* 0: revocation is not judged, and the verdict says so */
+    const uint8_t *root_sha256; /* pinned roots: root_count times 32 bytes, SHA-256 of DER */
+    size_t root_count;          /* 0: nothing is trusted */
+    const vouch_span *crls;     /* DER */
+    size_t crl_count;           /* 0: revocation is not judged, and the verdict says so */
     int64_t at_unix_s;
 } vch_cert_chain_rules;
 

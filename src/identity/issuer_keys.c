@@ -172,7 +172,7 @@ static vouch_code judge_held(vch_issuer_keys *k, vouch_span token,
             continue;
         vouch_token_expectation e = *expected;
         e.keys = k->held[i].keys;
-        e.root_sha256 = &k->issuers[i].root;
+        e.root_sha256 = k->issuers[i].root;
         e.root_count = 1;
         e.base_url = k->issuers[i].base_url;
         vouch_token_verdict *verdict = NULL;
