@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "net/http_client.h"
 #include "vouch/error.h"
 #include "vouch/span.h"
 
@@ -23,17 +24,31 @@
 
 typedef struct vch_ita_client vch_ita_client;
 
+/* The world outside: the network, waiting, chance. NULL members are the real ones. */
+typedef struct vch_ita_world {
+    void *context;
+    vouch_code (*fetch)(void *context, const vch_http_call *call, vch_http_answer *out,
+                        vouch_error *err);
+    int64_t (*now_ms)(void *context); /* monotonic */
+    void (*sleep_ms)(void *context, int64_t delay_ms);
+} vch_ita_world;
+
 typedef struct vch_ita_options {
-    const char *api_url;       /* https origin of nonce and attest */
-    const char *base_url;      /* https origin of /certs; NULL: the same */
-    vouch_span ca_pem;         /* roots for TLS; empty: the system's */
-    const vch_secret *api_key; /* borrowed for the construction; copied to own locked pages */
-    unsigned version;          /* 0 or 1: v1 tokens; 2: v2 tokens */
-    uint32_t deadline_ms;      /* total for a call and its retries; 0: VCH_ITA_DEADLINE_MS */
-    unsigned attempts;         /* 0: 4 */
-    const vch_log *log;        /* may be NULL; kept */
+    const char *api_url;        /* https origin of nonce and attest */
+    const char *base_url;       /* https origin of /certs; NULL: the same */
+    vouch_span ca_pem;          /* roots for TLS; empty: the system's */
+    const vch_secret *api_key;  /* borrowed for the construction; copied to own locked pages */
+    unsigned version;           /* 0 or 1: v1 tokens; 2: v2 tokens */
+    uint32_t deadline_ms;       /* total for a call and its retries; 0: VCH_ITA_DEADLINE_MS */
+    unsigned attempts;          /* 0: 4 */
+    const vch_ita_world *world; /* NULL: the real one; copied */
+    const vch_log *log;         /* may be NULL; kept */
 } vch_ita_options;
 
+/*
+ * Retried, with backoff and jitter, or after Retry-After: 429, 500, 502, 503, 504 and connections
+ * that fail or break. Refusals never are.
+ */
 /* Fails with VOUCH_E_CONFIG if a URL is not https or the key is missing or malformed. */
 VOUCH_MUST_CHECK vouch_code vch_ita_client_new(const vch_ita_options *options, vch_ita_client **out,
                                                vouch_error *err);
@@ -85,9 +100,13 @@ VOUCH_MUST_CHECK vouch_code vch_ita_token_get(vch_ita_client *client, const vch_
 VOUCH_MUST_CHECK vouch_code vch_ita_jwks_fetch(vch_ita_client *client, vch_buffer *out,
                                                vouch_error *err);
 
+/* GET a CRL (plain http too: it is signed). DER, appended; judged with the token. */
+VOUCH_MUST_CHECK vouch_code vch_ita_crl_fetch(vch_ita_client *client, const char *url,
+                                              vch_buffer *out, vouch_error *err);
+
 /*
  * The API key: ITA_API_KEY (as read by host/environment) or, if NULL, the first line of a
- * credential file given by the caller. Standard base64, at most VCH_ITA_KEY_MAX_SIZE characters.
+ * credential file given by the caller. 1 to VCH_ITA_KEY_MAX_SIZE characters of base64, or a JWT's.
  */
 VOUCH_MUST_CHECK vouch_code vch_ita_key_read(const char *environment_value, vouch_span file_text,
                                              vch_secret *out, vouch_error *err);
