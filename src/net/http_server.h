@@ -19,7 +19,7 @@
 
 typedef struct vch_http_server vch_http_server;
 typedef struct vch_http_response vch_http_response;
-struct evhttp_request;
+struct vch_http_head;
 
 typedef struct vch_http_request {
     const char *method; /* "GET", "POST", "PUT", "DELETE" */
@@ -28,7 +28,7 @@ typedef struct vch_http_request {
     vouch_span body;
     const char *address; /* the peer's IP address */
     int64_t received_unix_s;
-    struct evhttp_request *native;
+    const struct vch_http_head *head; /* for vch_http_request_header */
 } vch_http_request;
 
 /* The value of a header (any case), or NULL. Borrowed from the request. */

@@ -1,6 +1,7 @@
 /*
  * One event loop: timers, signals, and whatever servers and clients are attached to it. Everything
  * attached is used by the thread that runs the loop, one thread at a time. Thin over libevent.
+ * Making one sets the process to ignore SIGPIPE.
  */
 #ifndef VCH_NET_LOOP_H
 #define VCH_NET_LOOP_H
