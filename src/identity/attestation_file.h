@@ -1,7 +1,7 @@
 /*
  * plan/attestation.yaml: what the federation agreed on (`federation:`, its digest is the claim
- * vouch-policy) and this host's own settings (`local:`). Strict: all faults of a file are reported
- * in one error text, each with file:line:column. Immutable after build, share freely.
+ * vouch-policy) and this host's own settings (`local:`). Strict: all faults of a file are found
+ * in one run, each with file:line:column. Immutable after build, share freely.
  * Spec: docs/protocol.md section 2.
  */
 #ifndef VCH_IDENTITY_ATTESTATION_FILE_H
@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/scope.h"
+#include "config/faults.h"
 #include "vouch/error.h"
 #include "vouch/policy.h"
 #include "vouch/span.h"
@@ -86,21 +88,25 @@ typedef struct vch_local_overrides {
 /*
  * text        The file's bytes. Borrowed.
  * name        What the places in messages are called, usually the path.
- * overrides   May be NULL.
+ * overrides   May be NULL. Its texts are copied.
+ * faults      Every fault and warning goes here; NULL: the first fault goes to `err` alone.
  * out         Given; free with vch_attestation_file_free().
  *
- * Fails with VOUCH_E_CONFIG (every fault, with its place), _LIMIT, _MEMORY.
+ * Fails with VOUCH_E_CONFIG (the first fault with its place, and how many more), _LIMIT, _MEMORY.
  */
 VOUCH_MUST_CHECK vouch_code vch_attestation_file_parse(vouch_span text, const char *name,
                                                        const vch_local_overrides *overrides,
+                                                       vch_faults *faults,
                                                        vch_attestation_file **out,
                                                        vouch_error *err);
 
-/* The same from a path. */
+/* The same from a path; VOUCH_E_CONFIG if it cannot be read. */
 VOUCH_MUST_CHECK vouch_code vch_attestation_file_load(const char *path,
                                                       const vch_local_overrides *overrides,
+                                                      vch_faults *faults,
                                                       vch_attestation_file **out, vouch_error *err);
 void vch_attestation_file_free(vch_attestation_file *f);
+VCH_DEFINE_DROP(vch_attestation_file_drop, vch_attestation_file, vch_attestation_file_free)
 
 /* The parts. Borrowed; they live as long as the file. */
 const vch_federation *vch_attestation_file_federation(const vch_attestation_file *f);
