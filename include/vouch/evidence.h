@@ -121,6 +121,8 @@ typedef struct vouch_claims {
     uint32_t qe_identity_evaluation_number;
     const char *const *advisory_ids; /* sorted, no duplicates; owned by the appraisal */
     size_t advisory_count;
+    const char *const *current_advisory_ids; /* TDX 1.5: of TEE_TCB_SVN_2; otherwise the same */
+    size_t current_advisory_count;
     int64_t earliest_issue_unix_s; /* over all collateral */
     int64_t earliest_expiry_unix_s;
 } vouch_claims;

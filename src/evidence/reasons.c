@@ -95,3 +95,13 @@ void vch_reasons_add_bytes(vch_reasons *r, const char *step, const char *code, v
     (void)vsnprintf(reason->message, sizeof reason->message, fmt, args);
     va_end(args);
 }
+
+void vch_reasons_append(vch_reasons *r, const vch_reasons *more)
+{
+    for (size_t i = 0; i < more->count; i++) {
+        vch_reason *reason = next(r);
+        if (reason != NULL)
+            *reason = more->list[i];
+    }
+    r->lost = r->lost || more->lost;
+}

@@ -52,4 +52,7 @@ VOUCH_PRINTF(6, 7)
 void vch_reasons_add_bytes(vch_reasons *r, const char *step, const char *code, vouch_span expected,
                            vouch_span actual, const char *fmt, ...);
 
+/* Add all of another list. */
+void vch_reasons_append(vch_reasons *r, const vch_reasons *more);
+
 #endif
