@@ -1,6 +1,7 @@
 #include "crypto/cert_builder.h"
 
 #include <openssl/asn1.h>
+#include <openssl/bn.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -303,4 +304,21 @@ vouch_code vch_cert_build(const vch_cert_options *o, vch_buffer *out, vouch_erro
     rc = append_der(x, out, err);
     vch_openssl_clear();
     return rc;
+}
+
+vouch_code vch_cert_serial(vouch_span der, uint8_t out[static VCH_CERT_SERIAL_MAX_SIZE],
+                           size_t *out_size, vouch_error *err)
+{
+    VCH_SCOPED(vch_x509_drop) X509 *x = NULL;
+    vouch_code rc = vch_x509_read(der, &x, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(x), NULL);
+    bool fits = number != NULL && BN_num_bytes(number) <= (int)VCH_CERT_SERIAL_MAX_SIZE;
+    if (fits)
+        *out_size = (size_t)BN_bn2bin(number, out);
+    BN_free(number);
+    if (!fits)
+        return vch_openssl_fail(err, VOUCH_E_FORMAT, "the certificate's serial number");
+    return VOUCH_OK;
 }

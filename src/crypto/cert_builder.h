@@ -81,4 +81,9 @@ typedef struct vch_cert_options {
 VOUCH_MUST_CHECK vouch_code vch_cert_build(const vch_cert_options *options, vch_buffer *out,
                                            vouch_error *err);
 
+/* The serial number of a certificate of our own making, big-endian; `*out_size` bytes of `out`. */
+VOUCH_MUST_CHECK vouch_code vch_cert_serial(vouch_span der,
+                                            uint8_t out[static VCH_CERT_SERIAL_MAX_SIZE],
+                                            size_t *out_size, vouch_error *err);
+
 #endif
