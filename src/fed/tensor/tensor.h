@@ -16,7 +16,7 @@
 #define VCH_SHAPE_RANK_MAX 16
 #define VCH_TENSOR_NAME_MAX 1024                   /* bytes */
 #define VCH_TENSOR_DATA_MAX ((size_t)1 << 30)      /* bytes: one tensor must fit one gRPC message */
-#define VCH_MODEL_TENSOR_MAX 65536                 /* tensors in a model */
+#define VCH_MODEL_TENSOR_MAX 16384                 /* tensors in a model */
 #define VCH_MODEL_DATA_MAX (((size_t)1 << 31) - 1) /* bytes: what protobuf can carry */
 
 typedef struct vch_shape {
