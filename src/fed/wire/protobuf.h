@@ -1,6 +1,6 @@
 /*
  * The protobuf wire format, both ways: small, bounded, no allocation when reading. Singular fields
- * given twice, groups, over-long varints and text that is not UTF-8 are refused; unknown fields are
+ * given twice, groups, over-long varints and text that is not UTF-8 or holds a NUL are refused; unknown fields are
  * skipped, as proto3 demands. openfl_interop.md section 2.
  */
 #ifndef VCH_FED_WIRE_PROTOBUF_H
@@ -54,6 +54,9 @@ vouch_span vch_pb_repeated_text(vch_pb_reader *r, const vch_pb_field *f, size_t 
 void vch_pb_fail(vch_pb_reader *r, vouch_code code, const char *reason); /* reason: a literal */
 
 VOUCH_MUST_CHECK vouch_code vch_pb_finish(const vch_pb_reader *r, vouch_error *err);
+
+/* UTF-8 without NUL? An empty span is. */
+bool vch_pb_is_text(vouch_span text);
 
 /* One varint of at most 10 bytes off a cursor; false if there is none. */
 bool vch_pb_varint(vch_cursor *c, uint64_t *out);
