@@ -32,6 +32,7 @@ static const vch_admission_step attested_steps[] = {
     { "token", vch_step_token },
     { "channel", vch_step_channel },
 };
+#define SCREENED_STEPS 3 /* form only */
 #define EXAMINED_STEPS 7 /* up to the enrolment */
 #define ATTESTED_STEPS (sizeof attested_steps / sizeof *attested_steps)
 
@@ -187,6 +188,12 @@ static void judge(const vch_admission_rules *rules, const vch_admission_request 
         (void)snprintf(x.verdict.message, sizeof x.verdict.message, "admitted");
     vouch_appraisal_free(x.appraisal);
     *out = x.verdict;
+}
+
+void vch_admission_screen(const vch_admission_rules *rules, const vch_admission_request *request,
+                          vch_admission *out)
+{
+    judge(rules, request, SCREENED_STEPS, out);
 }
 
 void vch_admission_examine(const vch_admission_rules *rules, const vch_admission_request *request,

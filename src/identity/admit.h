@@ -85,7 +85,8 @@ typedef struct vch_admission {
     char address[64];        /* where it came from */
     uint8_t certificate[32]; /* SHA-256 of the certificate's DER */
     int64_t nbf_unix_s;
-    int64_t exp_unix_s; /* the peer's vouch-exp, or its certificate's end */
+    int64_t exp_unix_s;         /* the peer's vouch-exp, or its certificate's end */
+    int64_t token_until_unix_s; /* its `exp`; 0: no token was judged */
     int64_t decided_unix_s;
     int64_t until_unix_s; /* admitted: the connection ends here at the latest */
 } vch_admission;
@@ -124,6 +125,10 @@ typedef struct vch_admission_request {
     void (*explain)(void *context, const char *step, bool passed, const char *text);
     void *explain_context;
 } vch_admission_request;
+
+/* The steps that need no signature of the peer's checked: what a server does inside the handshake. */
+void vch_admission_screen(const vch_admission_rules *rules, const vch_admission_request *request,
+                          vch_admission *out);
 
 /* The steps up to the enrolment signature: what a client checks inside the handshake. */
 void vch_admission_examine(const vch_admission_rules *rules, const vch_admission_request *request,

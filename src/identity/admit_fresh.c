@@ -28,6 +28,7 @@ static vch_admission_code compare_token(vch_examination *x, const vouch_token_cl
         return vch_refuse(x, VCH_REFUSED_TOKEN,
                           "token and quote differ in debug mode or in being simulated");
     x->verdict.token_verified = true;
+    x->verdict.token_until_unix_s = t->expires_at_unix_s;
     return VCH_ADMITTED;
 }
 

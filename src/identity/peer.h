@@ -7,20 +7,22 @@
 #ifndef VCH_IDENTITY_PEER_H
 #define VCH_IDENTITY_PEER_H
 
+#include <stdbool.h>
+
+#include "base/scope.h"
 #include "identity/admit.h"
 #include "identity/participant.h"
 #include "identity/roster.h"
 #include "net/tls.h"
 
-#define VCH_CHANNEL_MESSAGE_MAX_SIZE ((size_t)64 << 10)
-
 typedef struct vch_gate vch_gate;
 
 typedef struct vch_gate_options {
     vch_participant *participant; /* kept: our side */
-    vch_roster *roster;           /* kept: who is connected, newest vouch-nbf of each name */
-    const char *server_name; /* client: the aggregator's name in `participants`; NULL on a server */
-    /* Told every verdict, admitted or refused, once; may be NULL. Called on the worker's thread. */
+    vch_roster *roster; /* kept: who is connected, newest vouch-nbf of each name; may be NULL on a
+                           client and in a federation without attestation */
+    const char *server_name; /* client: who must answer; NULL: the aggregator of `participants` */
+    /* Told every verdict, admitted or refused, once; may be NULL. On any thread. */
     void (*on_verdict)(void *observer, const vch_admission *verdict);
     void *observer;
 } vch_gate_options;
@@ -28,6 +30,7 @@ typedef struct vch_gate_options {
 VOUCH_MUST_CHECK vouch_code vch_gate_new(const vch_gate_options *options, vch_gate **out,
                                          vouch_error *err);
 void vch_gate_free(vch_gate *g); /* after every connection that uses it is gone */
+VCH_DEFINE_DROP(vch_gate_drop, vch_gate, vch_gate_free)
 
 /* The functions for net/tls; its sessions are `vch_admitted_peer`. The gate must outlive them. */
 vch_tls_gate vch_gate_functions(vch_gate *g);
@@ -38,10 +41,17 @@ static inline const vch_admitted_peer *vch_admitted_peer_of(const void *session)
     return (const vch_admitted_peer *)session;
 }
 
-/* The ALPN names a client may offer to that server: evidence owed means `vouch-h2/1` only. */
-bool vch_gate_offers_h2(const vch_gate *g);
+/*
+ * TLS settings with this gate and the credentials of the moment: a server of an aggregator, a client
+ * of a collaborator. Only the faces that somebody may need are offered: no `h2` where the other side
+ * owes evidence.
+ */
+VOUCH_MUST_CHECK vouch_code vch_gate_tls_settings(vch_gate *g, vch_tls_settings **out,
+                                                  vouch_error *err);
 
-/* Get the pinned issuers' keys ready (blocking, at start-up and in the background). */
-VOUCH_MUST_CHECK vouch_code vch_gate_prefetch(vch_gate *g, vouch_error *err);
+/* Give renewed certificates to settings made above; nothing to do unless they are newer. From the
+ * thread that uses the settings, every few seconds. */
+VOUCH_MUST_CHECK vouch_code vch_gate_renew(vch_gate *g, vch_tls_settings *settings,
+                                           vouch_error *err);
 
 #endif
