@@ -7,6 +7,7 @@
 #include "attester/backend.h"
 #include "attester/device_file.h"
 #include "base/scope.h"
+#include "vouch/evidence.h"
 
 struct vch_attester {
     const vch_attester_backend *backend;
@@ -47,6 +48,22 @@ const char *vch_attester_kind(const vch_attester *a)
     return a->backend->kind;
 }
 
+/* After a deadline that passed, the answer to an earlier request may be what is read. */
+static vouch_code check_answer(vouch_span quote,
+                               const uint8_t report_data[static VCH_REPORT_DATA_SIZE],
+                               vouch_error *err)
+{
+    vouch_claims claims = { 0 };
+    if (quote.size == 0)
+        return vouch_fail(err, VOUCH_E_TRUNCATED, "the device gave an empty quote");
+    vouch_code rc = vouch_quote_read(quote, &claims, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (memcmp(claims.report_data, report_data, VCH_REPORT_DATA_SIZE) != 0)
+        return vouch_fail(err, VOUCH_E_IO, "the device's quote is over other data than asked for");
+    return VOUCH_OK;
+}
+
 vouch_code vch_attester_quote(vch_attester *a,
                               const uint8_t report_data[static VCH_REPORT_DATA_SIZE],
                               vch_buffer *out, vouch_error *err)
@@ -57,8 +74,8 @@ vouch_code vch_attester_quote(vch_attester *a,
     vouch_code rc =
         a->backend->quote(a->dir, report_data, vch_device_deadline_ms(a->timeout_ms), &quote, err);
     (void)pthread_mutex_unlock(&a->lock);
-    if (rc == VOUCH_OK && quote.size == 0)
-        rc = vouch_fail(err, VOUCH_E_TRUNCATED, "the device gave an empty quote");
+    if (rc == VOUCH_OK)
+        rc = check_answer(vch_buffer_span(&quote), report_data, err);
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "asking the %s device in '%s' for a quote", a->backend->kind,
                           a->dir);
