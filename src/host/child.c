@@ -172,7 +172,11 @@ static void become(plan *p, const vch_child_options *o, pid_t parent)
             _exit(127); /* the parent went before the request stood */
     }
     int report = fcntl(p->report[1], F_DUPFD_CLOEXEC, 10); /* away from 0, 1 and 2 */
-    if (place_stdio(p) && (o->directory == NULL || chdir(o->directory) == 0))
+    int program = o->by_descriptor ? fcntl(o->program_fd, F_DUPFD_CLOEXEC, 10) : -1;
+    bool placed = place_stdio(p) && (o->directory == NULL || chdir(o->directory) == 0);
+    if (placed && o->by_descriptor)
+        (void)fexecve(program, p->argv, p->environment);
+    else if (placed)
         (void)execvpe(p->argv[0], p->argv, p->environment);
     int reason = errno;
     ssize_t n = write(report, &reason, sizeof reason);

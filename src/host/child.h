@@ -28,6 +28,8 @@ typedef struct vch_child_options {
                                        NULL-terminated; may be NULL */
     bool environment_cleared;       /* start from nothing instead of the parent's environment */
     const char *directory;          /* working directory; NULL: the parent's */
+    bool by_descriptor; /* run the program behind program_fd; argv[0] is only its name */
+    int program_fd;     /* of a binary, not of a script; stays the caller's */
     vch_child_stdio input, output, errors;
     int input_fd, output_fd, errors_fd; /* for VCH_CHILD_FD */
     bool outlives_parent;               /* else it is killed when the starting thread ends */

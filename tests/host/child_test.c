@@ -1,5 +1,6 @@
 #include "host/child.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,6 +30,26 @@ static void a_child_gets_its_input_arguments_and_environment(void **state)
     CHECK(status == 3);
     CHECK(vch_span_is(vch_buffer_span(&output), "in\n/\nset a b"));
     CHECK(vch_span_is(vch_buffer_span(&errors), "no\n"));
+    vch_buffer_drop(&output);
+    vch_buffer_drop(&errors);
+}
+
+static void a_program_can_be_run_by_its_descriptor(void **state)
+{
+    (void)state;
+    const char *const argv[] = { "another-name", "-c", "printf %s \"$0\"", NULL };
+    vch_child_options o = { .argv = argv, .by_descriptor = true };
+    o.program_fd = open("/bin/sh", O_RDONLY | O_CLOEXEC);
+    vch_buffer output = vch_buffer_with_cap(100);
+    vch_buffer errors = vch_buffer_with_cap(100);
+    vouch_error err = { 0 };
+    int status = -1;
+    CHECK_OK(vch_child_run(&o, (vouch_span) { 0 }, 20000, &output, &errors, &status, &err), &err);
+    CHECK(status == 0);
+    CHECK(vch_span_is(vch_buffer_span(&output), "another-name"));
+    o.program_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    CHECK(vch_child_run(&o, (vouch_span) { 0 }, 20000, &output, &errors, &status, NULL)
+          == VOUCH_E_IO);
     vch_buffer_drop(&output);
     vch_buffer_drop(&errors);
 }
@@ -111,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_child_gets_its_input_arguments_and_environment),
+        TEST(a_program_can_be_run_by_its_descriptor),
         TEST(a_cleared_environment_is_empty),
         TEST(output_over_its_cap_ends_the_run),
         TEST(a_child_that_takes_too_long_is_killed),
