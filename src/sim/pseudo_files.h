@@ -19,6 +19,7 @@
  *   5. Compare the quote's REPORTDATA with the 64 bytes: after a deadline that passed, an answer to
  *      an earlier request may be what is read.
  *
+ * A reader that opens without O_NONBLOCK works too, only later: the server looks every 100 ms.
  * One request at a time for the directory (Gramine's rule too): hold a lock from 1 to 5.
  *
  * What the server does, each time that someone opens quote: it opens the other end, puts a fresh
