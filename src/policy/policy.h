@@ -24,7 +24,7 @@ VCH_DEFINE_DROP(vch_policy_drop, vouch_policy, vouch_policy_free)
  */
 typedef struct vch_policy_parts {
     const vch_yaml_node
-        *measurements;        /* sequence: {mrenclave}, {mrsigner, prod_id, min_svn}, {mrtd, …} */
+        *measurements;        /* sequence: {mrenclave}, {mrsigner, prod_id, min_svn}, {mrtd, rtmr0..3} */
     const vch_yaml_node *tcb; /* mapping: accept, advisories, min_evaluation_number, min_tcb_date */
     const vch_yaml_node
         *platform; /* mapping: fmspc, instances, ppid, smt, dynamic_platform, cached_keys */

@@ -1,0 +1,256 @@
+/* Claims against a policy: each rule that refuses adds its reason. */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/moment.h"
+#include "codec/hex.h"
+#include "policy/rules.h"
+
+#define STEP "policy"
+
+/* Bits of TDATTRIBUTES with a meaning; all others are reserved (dcap_quote_verification.md s.1.2). */
+#define TD_ATTRIBUTES_KNOWN                                                                        \
+    (VOUCH_TD_ATTRIBUTE_TUD_MASK | VOUCH_TD_ATTRIBUTE_SEPT_VE_DISABLE                              \
+     | VOUCH_TD_ATTRIBUTE_MIGRATABLE | VOUCH_TD_ATTRIBUTE_PKS | VOUCH_TD_ATTRIBUTE_KL              \
+     | VOUCH_TD_ATTRIBUTE_PERFMON)
+#define TD_REPORT_1_0 2 /* body_type */
+
+static bool equal(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    return vch_span_equal((vouch_span) { a, size }, (vouch_span) { b, size });
+}
+
+static bool sgx_matches(const vch_measurement_rule *rule, const vouch_sgx_claims *sgx)
+{
+    if (rule->has_mrenclave && !equal(rule->mrenclave, sgx->mrenclave, sizeof rule->mrenclave))
+        return false;
+    if (!rule->has_signer)
+        return rule->has_mrenclave;
+    return equal(rule->mrsigner, sgx->mrsigner, sizeof rule->mrsigner)
+           && sgx->isv_prod_id == rule->prod_id && sgx->isv_svn >= rule->min_svn;
+}
+
+static bool tdx_matches(const vch_measurement_rule *rule, const vouch_tdx_claims *tdx)
+{
+    bool good = equal(rule->mrtd, tdx->mrtd, sizeof rule->mrtd);
+    for (size_t i = 0; i < 4 && good; i++)
+        good = !rule->has_rtmr[i] || equal(rule->rtmr[i], tdx->rtmr[i], sizeof rule->rtmr[i]);
+    return good
+           && (!rule->has_mrconfigid
+               || equal(rule->mrconfigid, tdx->mrconfigid, sizeof rule->mrconfigid));
+}
+
+static void judge_measurement(const vch_rules *rules, const vouch_claims *claims, vch_reasons *out)
+{
+    if (!rules->measurements.given)
+        return;
+    for (size_t i = 0; i < rules->measurements.count; i++) {
+        const vch_measurement_rule *rule = &rules->measurements.list[i];
+        if (rule->tee != claims->tee)
+            continue;
+        if (rule->tee == VOUCH_TEE_SGX ? sgx_matches(rule, &claims->sgx)
+                                       : tdx_matches(rule, &claims->tdx))
+            return;
+    }
+    char actual[97] = "";
+    if (claims->tee == VOUCH_TEE_SGX)
+        (void)vch_hex_encode((vouch_span) { claims->sgx.mrenclave, 32 }, actual);
+    else if (claims->tee == VOUCH_TEE_TDX)
+        (void)vch_hex_encode((vouch_span) { claims->tdx.mrtd, 48 }, actual);
+    if (rules->measurements.count == 0)
+        vch_reasons_add_values(out, STEP, "no_measurements", "", actual,
+                               "the policy lists no measurement, so it admits nobody");
+    else
+        vch_reasons_add_values(out, STEP, "measurement", "one of the policy's", actual,
+                               "the measurement is none of the %zu that the policy lists",
+                               rules->measurements.count);
+}
+
+static void judge_debug(const vch_rules *rules, const vouch_claims *claims, vch_reasons *out)
+{
+    if (rules->debug.given && !rules->debug.accepted && claims->debug)
+        vch_reasons_add_values(out, STEP, "debug", "no debug", "debug",
+                               "the enclave runs in debug mode: its host can read its memory");
+}
+
+static void judge_status(const vch_rules *rules, const vouch_claims *claims, vch_reasons *out)
+{
+    if (!rules->accept.given)
+        return;
+    vouch_tcb_status status = claims->tcb_status;
+    if (status == VOUCH_TCB_REVOKED) {
+        vch_reasons_add_values(out, STEP, "tcb_revoked", "", "Revoked",
+                               "the platform's TCB is revoked");
+        return;
+    }
+    if (status > VOUCH_TCB_NONE && status < VOUCH_TCB_REVOKED && rules->accept.status[status])
+        return;
+    vch_reasons_add_values(out, STEP, "tcb_status", "an accepted status",
+                           vouch_tcb_status_name(status),
+                           status == VOUCH_TCB_NONE ? "no TCB status was established"
+                                                    : "the TCB status is not accepted");
+}
+
+static bool advisory_accepted(const vch_rules *rules, const char *id, int64_t now_unix_s)
+{
+    for (size_t i = 0; i < rules->advisories.count; i++) {
+        const vch_advisory_rule *a = &rules->advisories.list[i];
+        if (strcmp(a->id, id) == 0 && now_unix_s < a->until_unix_s)
+            return true;
+    }
+    return false;
+}
+
+static void judge_advisories(const vch_rules *rules, const vouch_claims *claims, int64_t now_unix_s,
+                             vch_reasons *out)
+{
+    if (!rules->advisories.given)
+        return;
+    for (size_t i = 0; i < claims->advisory_count; i++) {
+        const char *id = claims->advisory_ids[i];
+        if (!advisory_accepted(rules, id, now_unix_s))
+            vch_reasons_add_values(out, STEP, "advisory", "", id,
+                                   "advisory %s stands open and is not accepted at this time", id);
+    }
+}
+
+static void judge_age(const vch_rules *rules, const vouch_claims *claims, int64_t now_unix_s,
+                      vch_reasons *out)
+{
+    char expected[VCH_MOMENT_TEXT_SIZE];
+    char actual[VCH_MOMENT_TEXT_SIZE];
+    if (claims->evaluation_number < rules->min_evaluation_number)
+        vch_reasons_add(out, STEP, "evaluation_number",
+                        "the collateral's evaluation number is %u; at least %u is asked for",
+                        (unsigned)claims->evaluation_number,
+                        (unsigned)rules->min_evaluation_number);
+    if (claims->tcb_date_unix_s < rules->min_tcb_date_unix_s)
+        vch_reasons_add_values(out, STEP, "tcb_date",
+                               vch_moment_format(rules->min_tcb_date_unix_s, expected),
+                               vch_moment_format(claims->tcb_date_unix_s, actual),
+                               "the platform's TCB level is older than the policy asks for");
+    if (rules->grace.given && claims->earliest_expiry_unix_s != 0
+        && now_unix_s - rules->grace.seconds > claims->earliest_expiry_unix_s)
+        vch_reasons_add_values(out, STEP, "collateral_expired",
+                               vch_moment_format(claims->earliest_expiry_unix_s, expected),
+                               vch_moment_format(now_unix_s, actual),
+                               "collateral has expired, beyond the grace of the policy");
+}
+
+static bool is_pinned(const vch_pins *pins, const uint8_t *value)
+{
+    for (size_t i = 0; i < pins->count; i++) {
+        if (equal(pins->list[i].bytes, value, pins->size))
+            return true;
+    }
+    return false;
+}
+
+static void judge_pin(const vch_pins *pins, bool known, const uint8_t *value, const char *code,
+                      const char *what, vch_reasons *out)
+{
+    if (!pins->given || (known && is_pinned(pins, value)))
+        return;
+    vouch_span actual = { value, known ? pins->size : 0 };
+    vch_reasons_add_bytes(out, STEP, code, (vouch_span) { NULL, 0 }, actual,
+                          known ? "the platform's %s is none of those that the policy pins"
+                                : "the platform's %s is not known, and the policy pins it",
+                          what);
+}
+
+static void judge_flag(bool refuse, vouch_flag flag, const char *code, const char *what,
+                       vch_reasons *out)
+{
+    if (refuse && flag != VOUCH_FLAG_NO)
+        vch_reasons_add_values(out, STEP, code, "no", flag == VOUCH_FLAG_YES ? "yes" : "unknown",
+                               "the policy refuses platforms with %s", what);
+}
+
+static void judge_platform(const vch_rules *rules, const vouch_claims *claims, vch_reasons *out)
+{
+    judge_pin(&rules->fmspc, claims->has_platform, claims->fmspc, "fmspc", "FMSPC", out);
+    judge_pin(&rules->instances, claims->has_platform && claims->has_piid, claims->piid,
+              "platform_instance", "instance id", out);
+    judge_pin(&rules->ppid, claims->has_platform, claims->ppid, "ppid", "PPID", out);
+    judge_flag(rules->refuse_smt, claims->smt_enabled, "smt", "hyper-threading", out);
+    judge_flag(rules->refuse_dynamic_platform, claims->dynamic_platform, "dynamic_platform",
+               "packages that may change", out);
+    judge_flag(rules->refuse_cached_keys, claims->cached_keys, "cached_keys",
+               "root keys that Intel keeps", out);
+}
+
+/* `simulated` says exactly that the chain does not end in Intel's root (protocol section 10). */
+static void judge_root(const vch_rules *rules, const vouch_claims *claims, vch_reasons *out)
+{
+    vouch_span root = { claims->root_sha256, sizeof claims->root_sha256 };
+    if (!rules->roots.given)
+        return;
+    bool known = !vch_span_is_zero(root); /* zero until a chain was verified */
+    if (known && !claims->simulated && rules->accept_intel)
+        return;
+    if (known && is_pinned(&rules->roots, claims->root_sha256))
+        return;
+    vch_reasons_add_bytes(out, STEP, "root", (vouch_span) { NULL, 0 }, root,
+                          claims->simulated ? "the evidence is simulated: its root is not Intel's, "
+                                              "and the policy does not name it"
+                                            : "the policy does not name this root");
+}
+
+/* What no policy accepts, because it would undo what the measurement promises. */
+static void judge_sgx_attributes(const vouch_sgx_claims *sgx, vch_reasons *out)
+{
+    if ((sgx->attribute_flags & VOUCH_SGX_ATTRIBUTE_INIT) == 0)
+        vch_reasons_add(out, STEP, "attributes", "the enclave is not initialised");
+    if ((sgx->attribute_flags & VOUCH_SGX_ATTRIBUTE_PROVISION_KEY) != 0)
+        vch_reasons_add(out, STEP, "provision_key", "the enclave may use the provisioning key");
+    if ((sgx->attribute_flags & VOUCH_SGX_ATTRIBUTE_EINIT_TOKEN_KEY) != 0)
+        vch_reasons_add(out, STEP, "launch_key", "the enclave may use the launch key");
+}
+
+static void judge_tdx_attributes(const vouch_tdx_claims *tdx, vch_reasons *out)
+{
+    uint64_t known = TD_ATTRIBUTES_KNOWN;
+    if (tdx->body_type == TD_REPORT_1_0)
+        known &= ~VOUCH_TD_ATTRIBUTE_MIGRATABLE; /* reserved there */
+    if ((tdx->td_attributes & ~known) != 0)
+        vch_reasons_add(out, STEP, "attributes", "reserved TD attribute bits are set: %016llx",
+                        (unsigned long long)(tdx->td_attributes & ~known));
+    if ((tdx->td_attributes & VOUCH_TD_ATTRIBUTE_SEPT_VE_DISABLE) == 0)
+        vch_reasons_add(out, STEP, "sept_ve",
+                        "SEPT_VE_DISABLE is clear: the host can inject faults into the TD");
+    vouch_span service_td = { tdx->mrservicetd, sizeof tdx->mrservicetd };
+    if (!vch_span_is_zero(service_td))
+        vch_reasons_add_bytes(out, STEP, "service_td", (vouch_span) { NULL, 0 }, service_td,
+                              "a service TD is bound to the TD and could migrate it");
+}
+
+static void judge_layer(const vch_rules *rules, const vouch_claims *claims, int64_t now_unix_s,
+                        vch_reasons *out)
+{
+    judge_measurement(rules, claims, out);
+    judge_debug(rules, claims, out);
+    judge_status(rules, claims, out);
+    judge_advisories(rules, claims, now_unix_s, out);
+    judge_age(rules, claims, now_unix_s, out);
+    judge_platform(rules, claims, out);
+    judge_root(rules, claims, out);
+}
+
+bool vch_policy_judge(const vouch_policy *policy, const vouch_claims *claims, int64_t now_unix_s,
+                      vch_reasons *reasons)
+{
+    if (policy == NULL) {
+        vch_reasons_add(reasons, STEP, "no_policy", "no policy was given, so nobody is admitted");
+        return false;
+    }
+    size_t before = reasons->count;
+    if (claims->tee == VOUCH_TEE_SGX)
+        judge_sgx_attributes(&claims->sgx, reasons);
+    else if (claims->tee == VOUCH_TEE_TDX)
+        judge_tdx_attributes(&claims->tdx, reasons);
+    else
+        vch_reasons_add(reasons, STEP, "tee", "no quote was read");
+    judge_layer(&policy->base, claims, now_unix_s, reasons);
+    judge_layer(&policy->stricter, claims, now_unix_s, reasons);
+    return reasons->count == before && !reasons->lost; /* lost: perhaps one of these */
+}
