@@ -36,6 +36,16 @@ static const vch_admission_step attested_steps[] = {
 #define EXAMINED_STEPS 7 /* up to the enrolment */
 #define ATTESTED_STEPS (sizeof attested_steps / sizeof *attested_steps)
 
+/* Without a federation's file, by a bare policy. */
+static const vch_admission_step bare_steps[] = {
+    { "certificate", vch_step_certificate }, { "evidence", vch_step_evidence },
+    { "claims-form", vch_step_claims_form }, { "self-signature", vch_step_self_signature },
+    { "validity", vch_step_validity },       { "own-claims", vch_step_own_claims },
+    { "report-data", vch_step_report_data }, { "quote", vch_step_quote },
+    { "policy", vch_step_policy },
+};
+#define BARE_STEPS (sizeof bare_steps / sizeof *bare_steps)
+
 static const vch_admission_step pki_steps[] = {
     { "certificate", vch_step_certificate }, { "member", vch_step_pki_member },
     { "chain", vch_step_pki_chain },         { "validity", vch_step_validity },
@@ -180,7 +190,9 @@ static void judge(const vch_admission_rules *rules, const vch_admission_request 
     x.verdict.decided_unix_s = request->now_unix_s;
     if (request->address != NULL)
         (void)snprintf(x.verdict.address, sizeof x.verdict.address, "%s", request->address);
-    if (is_to_be_attested(rules, request->certificate, request->stock))
+    if (rules->file == NULL && rules->policy != NULL)
+        run(&x, bare_steps, BARE_STEPS);
+    else if (is_to_be_attested(rules, request->certificate, request->stock))
         run(&x, attested_steps, attested_steps_wanted);
     else
         run(&x, pki_steps, PKI_STEPS);
@@ -237,6 +249,10 @@ void vch_admit(const vch_admission_rules *rules, const vch_admission_request *re
                vch_admission *verdict, vch_admitted_peer **out)
 {
     vch_admission_judge(rules, request, verdict);
+    if (verdict->code == VCH_ADMITTED && rules->policy != NULL) {
+        verdict->code = VCH_REFUSED_FAULT; /* a bare policy says nothing of who may take part */
+        (void)snprintf(verdict->message, sizeof verdict->message, "no federation to admit to");
+    }
     if (verdict->code != VCH_ADMITTED)
         return;
     vch_admitted_peer *peer = calloc(1, sizeof *peer);

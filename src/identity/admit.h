@@ -85,8 +85,9 @@ typedef struct vch_admission {
     char address[64];        /* where it came from */
     uint8_t certificate[32]; /* SHA-256 of the certificate's DER */
     int64_t nbf_unix_s;
-    int64_t exp_unix_s;         /* the peer's vouch-exp, or its certificate's end */
-    int64_t token_until_unix_s; /* its `exp`; 0: no token was judged */
+    int64_t exp_unix_s;        /* the peer's vouch-exp, or its certificate's end */
+    int64_t token_from_unix_s; /* the token's `nbf` and `exp`; 0: no token was judged */
+    int64_t token_until_unix_s;
     int64_t decided_unix_s;
     int64_t until_unix_s; /* admitted: the connection ends here at the latest */
 } vch_admission;
@@ -100,6 +101,8 @@ static inline bool vch_admission_admits(const vch_admission *a)
  * gate, borrowed for each call. */
 typedef struct vch_admission_rules {
     const vch_attestation_file *file; /* NULL: OpenFL's PKI alone decides, nobody is attested */
+    const vouch_policy *policy; /* with `file` NULL: the evidence alone is judged by this policy,
+                                   not whose it is (a passport held to a bare policy) */
     const uint8_t *plan_digest; /* 32 bytes; NULL: not compared (a passport without its plan) */
     const struct vch_collateral_cache *collateral; /* NULL: nothing can be appraised */
     struct vch_issuer_keys *issuers;               /* NULL: no token can be judged */
@@ -121,6 +124,7 @@ typedef struct vch_admission_request {
     bool channel_waived; /* there is no channel: a passport, or our own certificate */
     struct vch_roster *roster; /* NULL: neither replay nor connections are looked at */
     int64_t now_unix_s;
+    int64_t token_at_unix_s; /* the moment to judge the token at; 0: now */
     /* Told each step in order; may be NULL. `passed` false ends it. */
     void (*explain)(void *context, const char *step, bool passed, const char *text);
     void *explain_context;

@@ -8,6 +8,7 @@
 #include "identity/enrolment.h"
 
 #define BACKDATE_S 600
+#define CERTIFICATE_LIFE_MAX_S (168 * 3600)
 
 vch_admission_code vch_step_certificate(vch_examination *x)
 {
@@ -182,4 +183,25 @@ vch_admission_code vch_step_enrolment(vch_examination *x)
         != VOUCH_OK)
         return vch_refuse_error(x, VCH_REFUSED_ENROLMENT, &err);
     return VCH_ADMITTED;
+}
+
+/* Without a federation: do the claims fit the certificate that they stand in? Whose name it is, for
+ * which plan and policy, and with whose consent stays open. */
+vch_admission_code vch_step_own_claims(vch_examination *x)
+{
+    vouch_error err = { 0 };
+    uint8_t key_digest[VCH_SHA384_SIZE];
+    if (vch_sha384(x->certificate.spki, key_digest, &err) != VOUCH_OK)
+        return vch_refuse_error(x, VCH_REFUSED_FAULT, &err);
+    const vch_claims_expectation expected = {
+        .key_digest = key_digest,
+        .federation = x->claims.federation,
+        .name = x->claims.name,
+        .role = x->claims.role,
+        .policy = x->claims.policy,
+        .nbf_unix_s = x->certificate.nbf_unix_s,
+        .exp_unix_s = x->certificate.exp_unix_s,
+        .life_max_s = CERTIFICATE_LIFE_MAX_S + BACKDATE_S,
+    };
+    return vch_claims_check(&x->claims, &expected, x->verdict.message);
 }

@@ -37,6 +37,12 @@ static vch_admission_code refuse_reason(vch_examination *x, vch_admission_code c
     return vch_refuse(x, code, "%s: %s", r.code, r.message);
 }
 
+const vouch_policy *vch_examination_policy(const vch_examination *x)
+{
+    return x->rules->file == NULL ? x->rules->policy
+                                  : vch_attestation_file_policy(x->rules->file, x->member->role);
+}
+
 /* Signature, chain, revocation, QE: is it a genuine quote of a platform under a trusted root? */
 vch_admission_code vch_step_quote(vch_examination *x)
 {
@@ -53,7 +59,7 @@ vch_admission_code vch_step_quote(vch_examination *x)
     const vouch_request request = {
         .quote = x->evidence.quote,
         .collateral = x->collateral->collateral,
-        .policy = vch_attestation_file_policy(x->rules->file, x->member->role),
+        .policy = vch_examination_policy(x),
         .now_unix_s = x->request->now_unix_s,
     };
     if (vouch_verifier_appraise(x->collateral->verifier, &request, &x->appraisal, &err) != VOUCH_OK)

@@ -28,15 +28,21 @@ static vch_admission_code compare_token(vch_examination *x, const vouch_token_cl
         return vch_refuse(x, VCH_REFUSED_TOKEN,
                           "token and quote differ in debug mode or in being simulated");
     x->verdict.token_verified = true;
+    x->verdict.token_from_unix_s = t->not_before_unix_s;
     x->verdict.token_until_unix_s = t->expires_at_unix_s;
     return VCH_ADMITTED;
+}
+
+static int64_t token_moment(const vch_examination *x)
+{
+    return x->request->token_at_unix_s != 0 ? x->request->token_at_unix_s : x->request->now_unix_s;
 }
 
 static vch_admission_code compare_advisories(vch_examination *x, const vouch_policy *policy,
                                              const vouch_token_claims *t)
 {
     for (size_t i = 0; i < t->advisory_count; i++) {
-        if (!vch_policy_accepts_advisory(policy, t->advisory_ids[i], x->request->now_unix_s))
+        if (!vch_policy_accepts_advisory(policy, t->advisory_ids[i], token_moment(x)))
             return vch_refuse(x, VCH_REFUSED_TOKEN, "the token names advisory %.40s",
                               t->advisory_ids[i]);
     }
@@ -48,11 +54,11 @@ static vch_admission_code judge_token(vch_examination *x)
     vouch_error err = { 0 };
     VCH_SCOPED(token_verdict_drop) vouch_token_verdict *verdict = NULL;
     const vouch_claims *c = vouch_appraisal_claims(x->appraisal);
-    const vouch_policy *policy = vch_attestation_file_policy(x->rules->file, x->member->role);
+    const vouch_policy *policy = vch_examination_policy(x);
     const char *statuses[VCH_TCB_STATUS_COUNT];
     size_t status_count = vch_policy_accepted_statuses(policy, statuses);
     const vouch_token_expectation expected = {
-        .now_unix_s = x->request->now_unix_s,
+        .now_unix_s = token_moment(x),
         .leeway_s = vch_attestation_file_local(x->rules->file)->clock_skew_s,
         .nonce_any = true, /* the peer's verifier drew it; that there is one is checked below */
         .held_data = x->evidence.claims,
@@ -116,7 +122,7 @@ vch_admission_code vch_step_channel(vch_examination *x)
     const vouch_request request = {
         .quote = x->request->fresh_quote,
         .collateral = x->collateral->collateral,
-        .policy = vch_attestation_file_policy(x->rules->file, x->member->role),
+        .policy = vch_examination_policy(x),
         .now_unix_s = x->request->now_unix_s,
     };
     if (vouch_verifier_appraise(x->collateral->verifier, &request, &fresh, &err) != VOUCH_OK)

@@ -38,6 +38,9 @@ vch_admission_code vch_refuse(vch_examination *x, vch_admission_code code, const
 vch_admission_code vch_refuse_error(vch_examination *x, vch_admission_code code,
                                     const vouch_error *err);
 
+/* The policy that this peer's evidence is held to. */
+const vouch_policy *vch_examination_policy(const vch_examination *x);
+
 /* admit_certificate.c: from the size limit to the enrolment. */
 vch_admission_code vch_step_certificate(vch_examination *x);
 vch_admission_code vch_step_evidence(vch_examination *x);
@@ -46,6 +49,7 @@ vch_admission_code vch_step_self_signature(vch_examination *x);
 vch_admission_code vch_step_validity(vch_examination *x);
 vch_admission_code vch_step_claims(vch_examination *x);
 vch_admission_code vch_step_enrolment(vch_examination *x);
+vch_admission_code vch_step_own_claims(vch_examination *x); /* without a federation */
 
 /* admit_evidence.c: the quote, what it proves, and the newest certificate of the name. */
 vch_admission_code vch_step_report_data(vch_examination *x);

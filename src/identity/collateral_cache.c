@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 #include "codec/hex.h"
 #include "crypto/hash.h"
 #include "crypto/pem.h"
 #include "host/file.h"
+#include "identity/ratls_cert.h"
 
 #define SETS_MAX 256
 #define KEY_SIZE 17 /* "00906ed50000-sgx" */
@@ -91,6 +93,12 @@ static void roots_drop(roots *r)
     r->count = 0;
 }
 
+static bool is_self_issued(vouch_span der)
+{
+    vch_ratls_cert c = { 0 };
+    return vch_ratls_cert_parse(der, &c, NULL) == VOUCH_OK && vch_span_equal(c.issuer, c.subject);
+}
+
 /* The pinned certificates of a PEM chain. A malformed chain has none: libvouch names the fault. */
 static vouch_code gather_roots(const vch_root_pins *pins, vouch_span pem, roots *out,
                                vouch_error *err)
@@ -105,7 +113,7 @@ static vouch_code gather_roots(const vch_root_pins *pins, vouch_span pem, roots 
         vouch_code rc = vch_sha256(vch_buffer_span(&der), digest, err);
         if (rc != VOUCH_OK)
             return rc;
-        if (is_pinned(pins, digest)) {
+        if (is_pinned(pins, digest) || (pins->any && is_self_issued(vch_buffer_span(&der)))) {
             out->der[out->count++] = der;
             der = (vch_buffer) { 0 };
         }

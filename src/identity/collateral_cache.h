@@ -19,6 +19,7 @@
 /* Which vendor roots are trusted: the `roots` of attestation.yaml. Borrowed for the call. */
 typedef struct vch_root_pins {
     bool intel;
+    bool any; /* whatever root is there: only with a policy that judges its digest */
     const uint8_t (*sha256)[32]; /* of the root certificate's DER */
     size_t count;
 } vch_root_pins;

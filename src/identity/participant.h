@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/log.h"
 #include "base/scope.h"
 #include "crypto/key.h"
@@ -82,8 +83,7 @@ void vch_credentials_unref(const vch_credentials *c);
 uint64_t vch_participant_generation(vch_participant *p);
 
 /* The passport's JSON at this moment, appended. */
-struct vch_buffer;
-VOUCH_MUST_CHECK vouch_code vch_participant_passport(vch_participant *p, struct vch_buffer *out,
+VOUCH_MUST_CHECK vouch_code vch_participant_passport(vch_participant *p, vch_buffer *out,
                                                      vouch_error *err);
 /* Write <dir>/<name>_passport.json, <name>_avs_report.json, <name>_pubkey.pem. */
 VOUCH_MUST_CHECK vouch_code vch_participant_write_passport(vch_participant *p, const char *dir,

@@ -184,8 +184,9 @@ static vouch_code set_up_collateral(vch_participant *p, const needs *n, vouch_er
 {
     if (!n->attested && !n->appraises)
         return VOUCH_OK;
-    const vch_root_pins pins = { p->federation->intel_root, p->federation->roots,
-                                 p->federation->root_count };
+    const vch_root_pins pins = { .intel = p->federation->intel_root,
+                                 .sha256 = p->federation->roots,
+                                 .count = p->federation->root_count };
     vouch_code rc =
         vch_collateral_cache_from_dir(p->local->collateral_dir, &pins, &p->collateral, err);
     return rc == VOUCH_OK || rc == VOUCH_E_MEMORY ? rc

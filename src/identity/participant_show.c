@@ -1,0 +1,120 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/json_writer.h"
+#include "crypto/pem.h"
+#include "host/file.h"
+#include "identity/participant_parts.h"
+#include "identity/passport.h"
+#include "vouch/evidence.h"
+
+static vouch_code fill(vch_participant *p, const vch_credentials *c, vouch_span jwks,
+                       vch_passport_contents *out, vouch_error *err)
+{
+    vouch_claims quote = { 0 };
+    vouch_code rc = vouch_quote_read(c->quote, &quote, err);
+    const vch_collateral_set *set =
+        rc == VOUCH_OK ? vch_collateral_cache_get(p->collateral, &quote) : NULL;
+    if (rc == VOUCH_OK && set == NULL)
+        rc = vouch_fail(err, VOUCH_E_INTERNAL, "the collateral is gone");
+    if (rc != VOUCH_OK)
+        return rc;
+    *out = (vch_passport_contents) {
+        .role = p->role,
+        .certificate = c->certificate,
+        .claims = c->claims,
+        .quote = c->quote,
+        .token_quote = c->token_quote,
+        .token = c->token,
+        .jwks = jwks,
+        .ca = c->ca,
+        .collateral = set->parts,
+        .created_unix_s = vch_participant_now(p),
+    };
+    memcpy(out->name, p->name, sizeof out->name);
+    memcpy(out->federation, p->federation->id, sizeof out->federation);
+    memcpy(out->policy_digest, p->federation->digest, sizeof out->policy_digest);
+    return VOUCH_OK;
+}
+
+static vouch_code passport_of(vch_participant *p, const vch_credentials *c, vch_buffer *out,
+                              vouch_error *err)
+{
+    vch_passport_contents contents = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer jwks = vch_buffer_with_cap(VOUCH_JWKS_MAX_SIZE);
+    vouch_code rc = VOUCH_OK;
+    if (!c->attested)
+        return vouch_fail(err, VOUCH_E_CONFIG, "'%s' is not attested: it has no passport", p->name);
+    if (c->token.size > 0)
+        rc = vch_issuer_keys_text(p->issuers, &jwks, err);
+    if (rc == VOUCH_OK)
+        rc = fill(p, c, vch_buffer_span(&jwks), &contents, err);
+    return rc == VOUCH_OK ? vch_passport_build(&contents, out, err) : rc;
+}
+
+vouch_code vch_participant_passport(vch_participant *p, vch_buffer *out, vouch_error *err)
+{
+    const vch_credentials *c = vch_participant_credentials(p);
+    vouch_code rc = passport_of(p, c, out, err);
+    vch_credentials_unref(c);
+    return rc;
+}
+
+static vouch_code write_one(const char *dir, const char *name, const char *suffix, vouch_span bytes,
+                            vouch_error *err)
+{
+    char file[VCH_PARTICIPANT_NAME_SIZE + 32];
+    char path[VCH_PATH_SIZE];
+    (void)snprintf(file, sizeof file, "%s%s", name, suffix);
+    vouch_code rc = vch_dir_make(dir, 0755, err);
+    if (rc == VOUCH_OK)
+        rc = vch_path_join(dir, file, path, err);
+    return rc == VOUCH_OK ? vch_file_write(path, bytes, 0644, err) : rc;
+}
+
+static vouch_code write_report(const char *dir, const char *name, vouch_span token,
+                               vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer json = vch_buffer_with_cap(VCH_ITA_TOKEN_MAX_SIZE + 64);
+    vch_json_writer w = vch_json_writer_over(&json, false);
+    vch_json_begin_object(&w);
+    vch_json_key(&w, "token");
+    vch_json_string_span(&w, token);
+    vch_json_end(&w);
+    vch_buffer_append_str(&json, "\n");
+    vouch_code rc = vch_buffer_finish(&json, "report", err);
+    return rc == VOUCH_OK ? write_one(dir, name, "_avs_report.json", vch_buffer_span(&json), err)
+                          : rc;
+}
+
+static vouch_code write_pem(const char *dir, const char *name, const char *suffix, vouch_span der,
+                            vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer pem = vch_buffer_with_cap(VCH_PEM_MAX_SIZE);
+    vch_pem_encode(VCH_PEM_CERTIFICATE, der, &pem);
+    vouch_code rc = vch_buffer_finish(&pem, "certificate", err);
+    return rc == VOUCH_OK ? write_one(dir, name, suffix, vch_buffer_span(&pem), err) : rc;
+}
+
+vouch_code vch_participant_write_passport(vch_participant *p, const char *dir, vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer json = vch_buffer_with_cap(VCH_PASSPORT_MAX_SIZE);
+    const vch_credentials *c = vch_participant_credentials(p);
+    vouch_code rc = passport_of(p, c, &json, err);
+    if (rc == VOUCH_OK)
+        rc = write_one(dir, p->name, "_passport.json", vch_buffer_span(&json), err);
+    if (rc == VOUCH_OK && c->token.size > 0)
+        rc = write_report(dir, p->name, c->token, err);
+    if (rc == VOUCH_OK)
+        rc = write_pem(dir, p->name, "_pubkey.pem", c->certificate, err);
+    vch_credentials_unref(c);
+    return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "writing the passport into '%s'", dir);
+}
+
+vouch_code vch_participant_write_root(vch_participant *p, const char *dir, vouch_error *err)
+{
+    if (p->ca == NULL)
+        return vouch_fail(err, VOUCH_E_CONFIG, "'%s' has no federation CA", p->name);
+    vouch_code rc = write_pem(dir, p->name, "_root.pem", vch_federation_ca_certificate(p->ca), err);
+    return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "writing the root into '%s'", dir);
+}
