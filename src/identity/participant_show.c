@@ -13,12 +13,11 @@ static vouch_code fill(vch_participant *p, const vch_credentials *c, vouch_span 
 {
     vouch_claims quote = { 0 };
     vouch_code rc = vouch_quote_read(c->quote, &quote, err);
-    const vch_collateral_set *set =
-        rc == VOUCH_OK ? vch_collateral_cache_get(p->collateral, &quote) : NULL;
-    if (rc == VOUCH_OK && set == NULL)
-        rc = vouch_fail(err, VOUCH_E_INTERNAL, "the collateral is gone");
     if (rc != VOUCH_OK)
         return rc;
+    const vch_collateral_set *set = vch_collateral_cache_get(p->collateral, &quote);
+    if (set == NULL)
+        return vouch_fail(err, VOUCH_E_INTERNAL, "the collateral is gone");
     *out = (vch_passport_contents) {
         .role = p->role,
         .certificate = c->certificate,
