@@ -1,0 +1,351 @@
+#include "fed/aggregator/intake.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "fed/aggregator/values_in.h"
+#include "fed/wire/task_results.h"
+
+#define METRIC_DATA_MAX 4 /* a metric is one float32 */
+
+struct vch_receipt {
+    const vch_intake *intake;
+    size_t member;
+    const char *name;
+    vch_task_results_reader *reader;
+
+    bool has_head;
+    vch_round_ruling ruling;
+    int32_t round;
+    const vch_plan_task *task;
+    size_t task_at;
+    vch_result result;
+    bool *seen; /* for each tensor of the model: has it come? */
+    size_t seen_count;
+
+    /* the tensor in hand */
+    bool to_metric;
+    size_t metric_size; /* bytes of it that have come */
+    uint8_t metric_bytes[METRIC_DATA_MAX];
+    vch_values_in *values; /* NULL: no model tensor in hand */
+};
+
+static vouch_code expect(const char *what, vouch_span got, const char *want, vouch_error *err)
+{
+    if (vch_span_is(got, want))
+        return VOUCH_OK;
+    int size = got.size > 80 ? 80 : (int)got.size;
+    return vouch_fail(err, VOUCH_E_REFUSED, "%s is '%.*s', not '%s': another federation or plan",
+                      what, size, (const char *)got.data, want);
+}
+
+vouch_code vch_intake_check_header(const vch_plan *plan, const char *name,
+                                   const vch_wire_header *header, vouch_error *err)
+{
+    const vch_plan_view *view = vch_plan_look(plan);
+    if (!vch_span_is(header->sender, name))
+        return vouch_fail(err, VOUCH_E_REFUSED, "the sender is not the admitted peer '%s'", name);
+    vouch_code rc = expect("receiver", header->receiver, view->aggregator_uuid, err);
+    if (rc == VOUCH_OK)
+        rc = expect("federation_uuid", header->federation_uuid, view->federation_uuid, err);
+    if (rc == VOUCH_OK)
+        rc = expect("single_col_cert_common_name", header->single_col_cert_common_name,
+                    view->single_col_cert_common_name, err);
+    return rc;
+}
+
+/* Weights must be usable: a training task counts samples; nobody counts less than none. */
+static vouch_code check_data_size(const vch_receipt *r, int32_t data_size, vouch_error *err)
+{
+    int32_t least = -1;
+    if (r->task->validates)
+        least = 0;
+    if (r->task->trains)
+        least = 1;
+    if (data_size < least)
+        return vouch_fail(err, VOUCH_E_REFUSED, "data_size %d for task '%s'; at least %d is needed",
+                          data_size, r->task->name, least);
+    return VOUCH_OK;
+}
+
+static vouch_code on_head(void *context, const vch_task_results_head *head, vouch_error *err)
+{
+    vch_receipt *r = context;
+    const vch_plan *plan = r->intake->plan;
+    vouch_code rc = vch_intake_check_header(plan, r->name, &head->header, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    r->has_head = true;
+    r->round = head->round;
+    r->task = vch_plan_task_find(plan, head->task_name);
+    r->task_at = r->task == NULL ? SIZE_MAX : (size_t)(r->task - vch_plan_look(plan)->task);
+    r->ruling = vch_round_judge(r->intake->round, r->member, head->round, r->task_at);
+    if (r->ruling != VCH_RESULT_TAKE)
+        return VOUCH_OK;
+    r->result.data_size = head->data_size;
+    return check_data_size(r, head->data_size, err);
+}
+
+static vouch_code begin_metric(vch_receipt *r, const vch_named_tensor *t, size_t data_size,
+                               vouch_error *err)
+{
+    vch_shape shape;
+    vouch_code rc = vch_pipeline_shape(vch_pipeline_plain(), t, &shape, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, VOUCH_E_REFUSED, "metric");
+    if (shape.count != 1 || data_size != METRIC_DATA_MAX)
+        return vouch_fail(err, VOUCH_E_REFUSED, "a metric must be one number");
+    if (r->result.metric_count == VCH_METRIC_MAX)
+        return vouch_fail(err, VOUCH_E_REFUSED, "more than %d metrics", VCH_METRIC_MAX);
+    vch_metric *m = &r->result.metric[r->result.metric_count];
+    if (t->name.size == 0 || t->name.size >= sizeof m->name
+        || memchr(t->name.data, 0, t->name.size) != NULL)
+        return vouch_fail(err, VOUCH_E_REFUSED, "a metric's name must be 1 to %zu bytes",
+                          sizeof m->name - 1);
+    *m = (vch_metric) { .validates_global = vch_tags_has(&t->tags, VCH_TAG_VALIDATE_AGG) };
+    memcpy(m->name, t->name.data, t->name.size);
+    for (size_t i = 0; i < r->result.metric_count; i++) {
+        if (strcmp(r->result.metric[i].name, m->name) == 0)
+            return vouch_fail(err, VOUCH_E_REFUSED, "metric '%s' twice", m->name);
+    }
+    r->to_metric = true;
+    r->metric_size = 0;
+    return VOUCH_OK;
+}
+
+static ptrdiff_t find_tensor(const vch_model *model, vouch_span name, size_t *out_offset)
+{
+    size_t offset = 0;
+    for (size_t i = 0; i < model->count; i++) {
+        if (vch_span_is(name, model->tensor[i].name)) {
+            *out_offset = offset;
+            return (ptrdiff_t)i;
+        }
+        offset += model->tensor[i].shape.count * sizeof(float);
+    }
+    return -1;
+}
+
+static vouch_code open_update(vch_receipt *r, vouch_error *err)
+{
+    if (r->result.update != NULL)
+        return VOUCH_OK;
+    ptrdiff_t other = vch_results_update_task(r->intake->results);
+    if (other >= 0 && (size_t)other != r->task_at)
+        return vouch_fail(err, VOUCH_E_REFUSED, "this round's updates come under another task");
+    if (r->task->validates && !r->task->trains)
+        return vouch_fail(err, VOUCH_E_REFUSED, "task '%s' validates, but came with an update",
+                          r->task->name);
+    r->seen = calloc(r->intake->model->count, sizeof *r->seen);
+    if (r->seen == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu tensors",
+                          r->intake->model->count);
+    return vch_spool_new(r->intake->spool_directory, r->intake->model->data_size, &r->result.update,
+                         err);
+}
+
+/* Which decoder: the plan's, but whatever a lossy one did not touch went through the plain one. */
+static vouch_code choose_pipeline(const vch_receipt *r, bool lossy, const vch_pipeline **out,
+                                  vouch_error *err)
+{
+    const vch_pipeline *plans = r->intake->pipeline;
+    if (lossy && !plans->lossy)
+        return vouch_fail(err, VOUCH_E_REFUSED, "lossy_compressed, but the plan's pipeline is not");
+    *out = lossy || !plans->lossy ? plans : vch_pipeline_plain();
+    return VOUCH_OK;
+}
+
+static vouch_code begin_update(vch_receipt *r, const vch_named_tensor *t, const vch_tags *tags,
+                               bool lossy, size_t data_size, vouch_error *err)
+{
+    vch_values_options options = { .target = NULL };
+    size_t offset = 0;
+    ptrdiff_t at = find_tensor(r->intake->model, t->name, &offset);
+    if (at < 0)
+        return vouch_fail(err, VOUCH_E_REFUSED, "the model has no such tensor");
+    const vch_tensor *base = &r->intake->model->tensor[at];
+    vouch_code rc = choose_pipeline(r, lossy, &options.pipeline, err);
+    if (rc == VOUCH_OK)
+        rc = open_update(r, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (r->seen[at])
+        return vouch_fail(err, VOUCH_E_REFUSED, "the tensor came twice");
+    options.base = vch_tags_has(tags, VCH_TAG_DELTA) ? base->values : NULL;
+    options.expected = &base->shape;
+    options.target = r->result.update;
+    options.offset = offset;
+    options.value_max = VCH_INTAKE_VALUE_MAX;
+    rc = vch_values_in_new(&options, t, data_size, &r->values, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    r->seen[at] = true;
+    r->seen_count++;
+    return VOUCH_OK;
+}
+
+static bool are_update_tags(const vch_tags *tags)
+{
+    static const char *const whole[] = { VCH_TAG_TRAINED, NULL };
+    static const char *const delta[] = { VCH_TAG_DELTA, VCH_TAG_TRAINED, NULL };
+    vch_tags a = vch_tags_of(whole);
+    vch_tags b = vch_tags_of(delta);
+    return vch_tags_equal(tags, &a) || vch_tags_equal(tags, &b);
+}
+
+static vouch_code begin_tensor(vch_receipt *r, const vch_named_tensor *t, size_t data_size,
+                               vouch_error *err)
+{
+    vch_tags tags = t->tags;
+    bool lossy = false;
+    vouch_code rc = vch_tags_strip_transport(&tags, &lossy, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, VOUCH_E_REFUSED, "tags");
+    if (t->round != r->round)
+        return vouch_fail(err, VOUCH_E_REFUSED, "it is of round %d, the result of round %d",
+                          t->round, r->round);
+    if (t->report && vch_tags_has(&tags, VCH_TAG_METRIC) && !lossy)
+        return begin_metric(r, t, data_size, err);
+    if (!t->report && are_update_tags(&tags))
+        return begin_update(r, t, &tags, lossy, data_size, err);
+    char text[256];
+    return vouch_fail(err, VOUCH_E_REFUSED, "neither a metric nor an update: tags %s",
+                      vch_tags_text(&tags, text, sizeof text));
+}
+
+static vouch_code on_tensor_begin(void *context, const vch_named_tensor *t, size_t data_size,
+                                  vouch_error *err)
+{
+    vch_receipt *r = context;
+    if (r->ruling != VCH_RESULT_TAKE)
+        return VOUCH_OK;
+    vouch_code rc = begin_tensor(r, t, data_size, err);
+    if (rc == VOUCH_OK)
+        return rc;
+    int size = t->name.size > 80 ? 80 : (int)t->name.size;
+    return vouch_wrap(err, rc, "tensor '%.*s'", size, (const char *)t->name.data);
+}
+
+static vouch_code on_tensor_data(void *context, vouch_span piece, vouch_error *err)
+{
+    vch_receipt *r = context;
+    if (r->ruling != VCH_RESULT_TAKE)
+        return VOUCH_OK;
+    if (!r->to_metric)
+        return vch_values_in_feed(r->values, piece, err);
+    if (piece.size > METRIC_DATA_MAX - r->metric_size)
+        return vouch_fail(err, VOUCH_E_REFUSED, "a metric must be one number");
+    memcpy(r->metric_bytes + r->metric_size, piece.data, piece.size);
+    r->metric_size += piece.size;
+    return VOUCH_OK;
+}
+
+static vouch_code end_metric(vch_receipt *r, vouch_error *err)
+{
+    vch_metric *m = &r->result.metric[r->result.metric_count];
+    r->to_metric = false;
+    if (r->metric_size != METRIC_DATA_MAX)
+        return vouch_fail(err, VOUCH_E_REFUSED, "metric '%s' is cut short", m->name);
+    m->value = vch_float_from_wire(r->metric_bytes);
+    if (!isfinite(m->value))
+        return vouch_fail(err, VOUCH_E_REFUSED, "metric '%s' is not finite", m->name);
+    r->result.metric_count++;
+    return VOUCH_OK;
+}
+
+static vouch_code on_tensor_end(void *context, vouch_error *err)
+{
+    vch_receipt *r = context;
+    if (r->ruling != VCH_RESULT_TAKE)
+        return VOUCH_OK;
+    if (r->to_metric)
+        return end_metric(r, err);
+    vouch_code rc = vch_values_in_finish(r->values, err);
+    vch_values_in_free(r->values);
+    r->values = NULL;
+    return rc;
+}
+
+vouch_code vch_receipt_new(const vch_intake *intake, size_t member, const char *name,
+                           vch_receipt **out, vouch_error *err)
+{
+    static const vch_task_results_sink sink = { on_head, on_tensor_begin, on_tensor_data,
+                                                on_tensor_end };
+    VCH_SCOPED(vch_receipt_drop) vch_receipt *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory to receive a result");
+    r->intake = intake;
+    r->member = member;
+    r->name = name;
+    const vch_task_results_limits limits =
+        vch_task_results_limits_for(intake->model->count, intake->model->data_size);
+    vouch_code rc = vch_task_results_reader_new(&limits, &sink, r, &r->reader, err);
+    if (rc == VOUCH_OK)
+        *out = VCH_MOVE(r);
+    return rc;
+}
+
+void vch_receipt_free(vch_receipt *r)
+{
+    if (r == NULL)
+        return;
+    vch_task_results_reader_free(r->reader);
+    vch_values_in_free(r->values);
+    vch_result_drop(&r->result);
+    free(r->seen);
+    free(r);
+}
+
+vouch_code vch_receipt_feed(vch_receipt *r, vouch_span bytes, vouch_error *err)
+{
+    return vch_task_results_reader_feed(r->reader, bytes, err);
+}
+
+vouch_code vch_receipt_message_end(vch_receipt *r, vouch_error *err)
+{
+    return vch_task_results_reader_message_end(r->reader, err);
+}
+
+static vouch_code check_complete(const vch_receipt *r, vouch_error *err)
+{
+    if (r->result.update == NULL && r->task->trains)
+        return vouch_fail(err, VOUCH_E_REFUSED, "task '%s' trains, but came without an update",
+                          r->task->name);
+    if (r->result.update == NULL || r->seen_count == r->intake->model->count)
+        return VOUCH_OK;
+    for (size_t i = 0; i < r->intake->model->count; i++) {
+        if (!r->seen[i])
+            return vouch_fail(err, VOUCH_E_REFUSED, "tensor '%s' is missing",
+                              r->intake->model->tensor[i].name);
+    }
+    return vouch_fail(err, VOUCH_E_INTERNAL, "a tensor is missing");
+}
+
+vouch_code vch_receipt_finish(vch_receipt *r, vch_round_ruling *out_ruling, vouch_error *err)
+{
+    vouch_code rc = vch_task_results_reader_finish(r->reader, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (!r->has_head)
+        return vouch_fail(err, VOUCH_E_TRUNCATED, "the result has no header");
+    if (r->ruling == VCH_RESULT_TAKE) /* meanwhile the round may be over, or another stream first */
+        r->ruling = vch_round_judge(r->intake->round, r->member, r->round, r->task_at);
+    if (r->ruling == VCH_RESULT_TAKE) {
+        rc = check_complete(r, err);
+        if (rc == VOUCH_OK)
+            rc = vch_results_put(r->intake->results, r->member, r->task_at, &r->result, err);
+        if (rc != VOUCH_OK)
+            return rc;
+        vch_round_report(r->intake->round, r->member, r->task_at);
+    }
+    *out_ruling = r->ruling;
+    return VOUCH_OK;
+}
+
+const vch_plan_task *vch_receipt_task(const vch_receipt *r)
+{
+    return r->task;
+}

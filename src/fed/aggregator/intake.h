@@ -1,0 +1,75 @@
+/*
+ * One collaborator's result, from the first byte of its stream to a checked vch_result: the header
+ * and every tensor are judged before their bytes are taken, values go to the spool as they arrive,
+ * and the whole is committed or nothing is. Memory does not grow with the model, unless a lossy
+ * pipeline is in use. One thread at a time. docs/openfl_interop.md sections 4.3, 5, 6.
+ *
+ * How the answer follows from the code that a function fails with:
+ *   VOUCH_E_REFUSED    the content can never be accepted          UNAUTHENTICATED (ends a client)
+ *   VOUCH_E_IO/_MEMORY our own trouble, which may pass            UNAVAILABLE
+ *   any other          the bytes do not parse, or the stream is
+ *                      empty or half: a client's second attempt   UNKNOWN (it starts anew)
+ */
+#ifndef VCH_FED_AGGREGATOR_INTAKE_H
+#define VCH_FED_AGGREGATOR_INTAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/scope.h"
+#include "fed/aggregator/results.h"
+#include "fed/aggregator/round.h"
+#include "fed/plan/plan.h"
+#include "fed/tensor/pipeline.h"
+#include "fed/tensor/tensor.h"
+#include "fed/wire/message.h"
+#include "vouch/error.h"
+#include "vouch/span.h"
+
+/* A weight or bias beyond this is no model's; with it no sum over members overflows float32. */
+#define VCH_INTAKE_VALUE_MAX 1e30F
+
+/* What every stream is judged by. All kept. */
+typedef struct vch_intake {
+    const vch_plan *plan;
+    vch_round *round;
+    vch_results *results;
+    const vch_model *model;       /* of the present round: names, shapes, base of deltas */
+    const vch_pipeline *pipeline; /* the plan's */
+    const char *spool_directory;  /* NULL: spools in memory */
+} vch_intake;
+
+typedef struct vch_receipt vch_receipt;
+
+/*
+ * A stream begins.
+ *
+ * member  Index of the admitted peer in the plan's members.
+ * name    Its name; the header's sender must equal it. Kept.
+ */
+VOUCH_MUST_CHECK vouch_code vch_receipt_new(const vch_intake *intake, size_t member,
+                                            const char *name, vch_receipt **out, vouch_error *err);
+void vch_receipt_free(vch_receipt *r); /* what was not committed is gone */
+VCH_DEFINE_DROP(vch_receipt_drop, vch_receipt, vch_receipt_free)
+
+/* Bytes of the present DataStream message; its end. */
+VOUCH_MUST_CHECK vouch_code vch_receipt_feed(vch_receipt *r, vouch_span bytes, vouch_error *err);
+VOUCH_MUST_CHECK vouch_code vch_receipt_message_end(vch_receipt *r, vouch_error *err);
+
+/*
+ * The stream is complete: commit it and tell the round, or drop it if its time has passed.
+ * *out_ruling says which (VCH_RESULT_TAKE: committed).
+ */
+VOUCH_MUST_CHECK vouch_code vch_receipt_finish(vch_receipt *r, vch_round_ruling *out_ruling,
+                                               vouch_error *err);
+
+/* The task that the stream's head named, or NULL before it was read or if the plan has none such. */
+const vch_plan_task *vch_receipt_task(const vch_receipt *r);
+
+/* Is this header the plan's federation, from `name` to us? Fails with VOUCH_E_REFUSED. */
+VOUCH_MUST_CHECK vouch_code vch_intake_check_header(const vch_plan *plan, const char *name,
+                                                    const vch_wire_header *header,
+                                                    vouch_error *err);
+
+#endif

@@ -1,0 +1,279 @@
+#include "fed/aggregator/results.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/scope.h"
+#include "base/size.h"
+
+struct vch_results {
+    size_t member_count, task_count;
+    vch_result **table; /* member * task_count + task; NULL: not reported */
+};
+
+void vch_result_drop(vch_result *r)
+{
+    vch_spool_free(r->update);
+    *r = (vch_result) { 0 };
+}
+
+vouch_code vch_results_new(size_t member_count, size_t task_count, vch_results **out,
+                           vouch_error *err)
+{
+    size_t cells = 0;
+    vch_results *r = calloc(1, sizeof *r);
+    if (r == NULL || !vch_size_mul(member_count, task_count, &cells)
+        || (r->table = calloc(cells, sizeof(vch_result *))) == NULL) {
+        free(r);
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for the results of %zu members",
+                          member_count);
+    }
+    r->member_count = member_count;
+    r->task_count = task_count;
+    *out = r;
+    return VOUCH_OK;
+}
+
+static void free_result(vch_result **cell)
+{
+    if (*cell != NULL)
+        vch_result_drop(*cell);
+    free(*cell);
+    *cell = NULL;
+}
+
+void vch_results_clear(vch_results *r)
+{
+    for (size_t i = 0; i < r->member_count * r->task_count; i++)
+        free_result(&r->table[i]);
+}
+
+void vch_results_free(vch_results *r)
+{
+    if (r == NULL)
+        return;
+    vch_results_clear(r);
+    free(r->table);
+    free(r);
+}
+
+vouch_code vch_results_put(vch_results *r, size_t member, size_t task, vch_result *given,
+                           vouch_error *err)
+{
+    vch_result *kept = malloc(sizeof *kept);
+    if (kept == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for a result");
+    *kept = *given;
+    *given = (vch_result) { 0 };
+    vch_result **cell = &r->table[member * r->task_count + task];
+    free_result(cell);
+    *cell = kept;
+    return VOUCH_OK;
+}
+
+const vch_result *vch_results_look(const vch_results *r, size_t member, size_t task)
+{
+    return r->table[member * r->task_count + task];
+}
+
+ptrdiff_t vch_results_update_task(const vch_results *r)
+{
+    for (size_t i = 0; i < r->member_count * r->task_count; i++) {
+        if (r->table[i] != NULL && r->table[i]->update != NULL)
+            return (ptrdiff_t)(i % r->task_count);
+    }
+    return -1;
+}
+
+static const vch_metric *find_metric(const vch_result *result, const char *name)
+{
+    for (size_t i = 0; i < result->metric_count; i++) {
+        if (strcmp(result->metric[i].name, name) == 0)
+            return &result->metric[i];
+    }
+    return NULL;
+}
+
+/* A task that neither trains nor validates reports -1: each such member counts the same. */
+static int32_t weight_of(const vch_result *result)
+{
+    return result->data_size < 0 ? 1 : result->data_size;
+}
+
+/* The members whose result is in and that count, in order; returns how many. */
+static size_t select_members(const vch_results *r, const vch_results_selection *over,
+                             const vch_result **out)
+{
+    size_t count = 0;
+    for (size_t m = 0; m < r->member_count; m++) {
+        const vch_result *result = vch_results_look(r, m, over->task);
+        if (over->counts[m] && result != NULL)
+            out[count++] = result;
+    }
+    return count;
+}
+
+typedef struct selection {
+    size_t count;
+    const vch_result **result;
+    int32_t *size;
+    double *weight;
+} selection;
+
+static void drop_selection(selection *s)
+{
+    free(s->result);
+    free(s->size);
+    free(s->weight);
+    *s = (selection) { 0 };
+}
+
+static vouch_code selection_make(const vch_results *r, const vch_results_selection *over,
+                                 selection *out, vouch_error *err)
+{
+    out->result = calloc(r->member_count, sizeof(const vch_result *));
+    out->size = calloc(r->member_count, sizeof *out->size);
+    out->weight = calloc(r->member_count, sizeof *out->weight);
+    if (out->result == NULL || out->size == NULL || out->weight == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu members", r->member_count);
+    out->count = select_members(r, over, out->result);
+    return VOUCH_OK;
+}
+
+/* Leave out the members that `keep` says no to, then weigh the rest. */
+static vouch_code selection_weigh(selection *s,
+                                  bool (*keep)(const vch_result *result, const void *context),
+                                  const void *context, vouch_error *err)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        if (keep(s->result[i], context))
+            s->result[kept++] = s->result[i];
+    }
+    s->count = kept;
+    if (kept == 0)
+        return vouch_fail(err, VOUCH_E_NOT_FOUND, "no collaborator reported it");
+    for (size_t i = 0; i < kept; i++)
+        s->size[i] = weight_of(s->result[i]);
+    return vch_aggregate_weights(s->size, kept, s->weight, err);
+}
+
+static bool has_metric(const vch_result *result, const void *name)
+{
+    return find_metric(result, name) != NULL;
+}
+
+static bool has_update(const vch_result *result, const void *unused)
+{
+    (void)unused;
+    return result->update != NULL;
+}
+
+vouch_code vch_results_mean(const vch_results *r, const vch_results_selection *over,
+                            const char *metric, vch_metric *out, vouch_error *err)
+{
+    VCH_SCOPED(drop_selection) selection s = { 0 };
+    vouch_code rc = selection_make(r, over, &s, err);
+    if (rc == VOUCH_OK)
+        rc = selection_weigh(&s, has_metric, metric, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "metric '%s'", metric);
+    VCH_SCOPED(vch_free_drop) const float **values = calloc(s.count, sizeof *values);
+    if (values == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for a metric");
+    vch_metric mean = { 0 };
+    for (size_t i = 0; i < s.count; i++) {
+        const vch_metric *one = find_metric(s.result[i], metric);
+        if (one == NULL)
+            return vouch_fail(err, VOUCH_E_INTERNAL, "metric '%s' was there, and is not", metric);
+        values[i] = &one->value;
+        mean = *one;
+    }
+    const vch_aggregate_options options = { .sum = VCH_SUM_FLOAT64 };
+    rc = vch_aggregate_values(&options, values, s.weight, s.count, 1, &mean.value, err);
+    if (rc == VOUCH_OK)
+        *out = mean;
+    return rc;
+}
+
+/* One tensor's place in a spool, as the aggregation reads it. */
+typedef struct spool_view {
+    const vch_spool *spool;
+    size_t offset; /* bytes */
+} spool_view;
+
+static vouch_code read_spool(void *context, size_t from, size_t count, float *out, vouch_error *err)
+{
+    const spool_view *view = context;
+    return vch_spool_read(view->spool, view->offset + from * sizeof(float), out,
+                          count * sizeof(float), err);
+}
+
+static vouch_code read_tensor(void *context, size_t from, size_t count, float *out,
+                              vouch_error *err)
+{
+    (void)err;
+    const vch_tensor *tensor = context;
+    memcpy(out, tensor->values + from, count * sizeof(float));
+    return VOUCH_OK;
+}
+
+/* Each block is read from all sides before it is written, so the result may replace the base. */
+static vouch_code write_tensor(void *context, size_t from, size_t count, const float *values,
+                               vouch_error *err)
+{
+    size_t at = 0;
+    if (!vch_values_finite(values, count, &at))
+        return vouch_fail(err, VOUCH_E_LIMIT, "element %zu of the aggregate is not finite",
+                          from + at);
+    vch_tensor *tensor = context;
+    memcpy(tensor->values + from, values, count * sizeof(float));
+    return VOUCH_OK;
+}
+
+typedef struct updates {
+    const vch_results_recipe *recipe;
+    vch_aggregate_member *members;
+    spool_view *views;
+    size_t count;
+} updates;
+
+static vouch_code aggregate_one(updates *how, vch_tensor *tensor, vouch_error *err)
+{
+    vch_aggregate_member base = { .context = tensor, .read = read_tensor };
+    const vch_aggregate_options options = { .function = how->recipe->function,
+                                            .sum = how->recipe->sum,
+                                            .base = how->recipe->from_delta ? &base : NULL };
+    const vch_aggregate_output output = { .context = tensor, .write = write_tensor };
+    vouch_code rc =
+        vch_aggregate_tensor(&options, how->members, how->count, tensor->shape.count, &output, err);
+    for (size_t i = 0; i < how->count; i++)
+        how->views[i].offset += tensor->shape.count * sizeof(float);
+    return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "aggregating tensor '%s'", tensor->name);
+}
+
+vouch_code vch_results_aggregate(const vch_results *r, const vch_results_selection *over,
+                                 const vch_results_recipe *recipe, vch_model *model,
+                                 vouch_error *err)
+{
+    VCH_SCOPED(drop_selection) selection s = { 0 };
+    vouch_code rc = selection_make(r, over, &s, err);
+    if (rc == VOUCH_OK)
+        rc = selection_weigh(&s, has_update, NULL, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "the round's updates");
+    VCH_SCOPED(vch_free_drop) vch_aggregate_member *members = calloc(s.count, sizeof *members);
+    VCH_SCOPED(vch_free_drop) spool_view *views = calloc(s.count, sizeof *views);
+    if (members == NULL || views == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu members", s.count);
+    for (size_t i = 0; i < s.count; i++) {
+        views[i] = (spool_view) { .spool = s.result[i]->update };
+        members[i] = (vch_aggregate_member) { .context = &views[i],
+                                              .read = read_spool,
+                                              .weight = s.weight[i] };
+    }
+    updates how = { recipe, members, views, s.count };
+    for (size_t t = 0; rc == VOUCH_OK && t < model->count; t++)
+        rc = aggregate_one(&how, &model->tensor[t], err);
+    return rc;
+}

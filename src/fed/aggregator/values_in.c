@@ -1,0 +1,155 @@
+#include "fed/aggregator/values_in.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/cursor.h"
+#include "base/scope.h"
+
+#define BLOCK 4096 /* values checked and written at a time */
+
+struct vch_values_in {
+    vch_values_options how;
+    const vch_named_tensor *tensor; /* for pipelines that do not stream */
+    vch_buffer encoded;             /* the same: all of its data */
+    size_t done;                    /* values that are in the spool */
+    uint8_t block[BLOCK * 4];
+    size_t held; /* bytes in `block` */
+};
+
+float vch_float_from_wire(const uint8_t bytes[static 4])
+{
+    vch_cursor c = vch_cursor_over((vouch_span) { bytes, 4 });
+    uint32_t bits = vch_cursor_u32le(&c);
+    float value = 0.0F;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static vouch_code refuse(vouch_error *err)
+{
+    return vouch_wrap(err, VOUCH_E_REFUSED, "the tensor cannot be decoded");
+}
+
+static vouch_code check_shape(const vch_values_options *how, const vch_named_tensor *tensor,
+                              size_t data_size, vouch_error *err)
+{
+    vch_shape shape;
+    if (vch_pipeline_shape(how->pipeline, tensor, &shape, err) != VOUCH_OK)
+        return refuse(err);
+    if (!vch_shape_equal(&shape, how->expected)) {
+        char got[128];
+        char want[128];
+        return vouch_fail(err, VOUCH_E_REFUSED, "shape %s, the model's is %s",
+                          vch_shape_text(&shape, got, sizeof got),
+                          vch_shape_text(how->expected, want, sizeof want));
+    }
+    if (how->pipeline->streams
+        && vch_pipeline_check_size(how->pipeline, &shape, data_size, err) != VOUCH_OK)
+        return refuse(err);
+    return VOUCH_OK;
+}
+
+vouch_code vch_values_in_new(const vch_values_options *options, const vch_named_tensor *tensor,
+                             size_t data_size, vch_values_in **out, vouch_error *err)
+{
+    vouch_code rc = check_shape(options, tensor, data_size, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    vch_values_in *v = calloc(1, sizeof *v);
+    if (v == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory to receive a tensor");
+    v->how = *options;
+    v->tensor = tensor;
+    v->encoded = vch_buffer_with_cap(data_size);
+    *out = v;
+    return VOUCH_OK;
+}
+
+void vch_values_in_free(vch_values_in *v)
+{
+    if (v == NULL)
+        return;
+    vch_buffer_drop(&v->encoded);
+    free(v);
+}
+
+static vouch_code put_values(vch_values_in *v, float *values, size_t count, vouch_error *err)
+{
+    if (count > v->how.expected->count - v->done)
+        return vouch_fail(err, VOUCH_E_REFUSED, "more values than its shape has");
+    for (size_t i = 0; i < count; i++) {
+        if (v->how.base != NULL)
+            values[i] += v->how.base[v->done + i];
+        if (!(fabsf(values[i]) <= v->how.value_max)) /* also NaN and infinity */
+            return vouch_fail(err, VOUCH_E_REFUSED,
+                              "element %zu is %g; finite values up to %g "
+                              "are accepted",
+                              v->done + i, (double)values[i], (double)v->how.value_max);
+    }
+    vouch_span bytes = { (const uint8_t *)values, count * sizeof *values };
+    vouch_code rc =
+        vch_spool_write(v->how.target, v->how.offset + v->done * sizeof(float), bytes, err);
+    if (rc == VOUCH_OK)
+        v->done += count;
+    return rc;
+}
+
+static vouch_code flush(vch_values_in *v, vouch_error *err)
+{
+    float values[BLOCK];
+    size_t count = v->held / 4;
+    for (size_t i = 0; i < count; i++)
+        values[i] = vch_float_from_wire(v->block + i * 4);
+    v->held = 0; /* a rest of 1 to 3 bytes only at the end, where finish refuses it */
+    return put_values(v, values, count, err);
+}
+
+vouch_code vch_values_in_feed(vch_values_in *v, vouch_span bytes, vouch_error *err)
+{
+    if (!v->how.pipeline->streams) {
+        vch_buffer_append(&v->encoded, bytes);
+        if (vch_buffer_finish(&v->encoded, "tensor data", err) == VOUCH_E_MEMORY)
+            return VOUCH_E_MEMORY;
+        return v->encoded.failed == VOUCH_OK ? VOUCH_OK : refuse(err);
+    }
+    while (bytes.size > 0) {
+        size_t room = sizeof v->block - v->held;
+        size_t n = bytes.size < room ? bytes.size : room;
+        memcpy(v->block + v->held, bytes.data, n);
+        v->held += n;
+        bytes = (vouch_span) { bytes.data + n, bytes.size - n };
+        if (v->held == sizeof v->block) {
+            vouch_code rc = flush(v, err);
+            if (rc != VOUCH_OK)
+                return rc;
+        }
+    }
+    return VOUCH_OK;
+}
+
+static vouch_code decode_whole(vch_values_in *v, vouch_error *err)
+{
+    vch_named_tensor whole = *v->tensor;
+    whole.data = vch_buffer_span(&v->encoded);
+    size_t count = v->how.expected->count;
+    VCH_SCOPED(vch_free_drop) float *values = calloc(count == 0 ? 1 : count, sizeof *values);
+    if (values == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory to decode a tensor");
+    if (v->how.pipeline->decode(&whole, v->how.expected, values, err) != VOUCH_OK)
+        return refuse(err);
+    return put_values(v, values, count, err);
+}
+
+vouch_code vch_values_in_finish(vch_values_in *v, vouch_error *err)
+{
+    bool odd = v->held % 4 != 0;
+    vouch_code rc = v->how.pipeline->streams ? flush(v, err) : decode_whole(v, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (odd || v->done != v->how.expected->count)
+        return vouch_fail(err, VOUCH_E_REFUSED, "fewer values than its shape has");
+    return VOUCH_OK;
+}
