@@ -1,0 +1,453 @@
+/*
+ * The five methods of openfl.aggregator.Aggregator. Only a peer that identity admitted gets here;
+ * what it says is judged before anything is done with it. docs/openfl_interop.md sections 4.1 to 4.4.
+ *
+ * Statuses, by what OpenFL's clients make of them: UNAUTHENTICATED ends a client (until 1.6) and is
+ * for what can never succeed; UNAVAILABLE is waited out; any other is repeated at once, so such
+ * answers are held back for some seconds.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "fed/aggregator/state.h"
+#include "fed/wire/message.h"
+#include "host/clock.h"
+#include "identity/admit.h"
+#include "net/grpc_server.h"
+
+#define PARKED_MAX 8 /* calls of one member that may wait */
+#define PATH(method) "/" VCH_WIRE_SERVICE "/" method
+
+#define TEXT(error) vouch_error_text(&(error), (char[1024]) { 0 }, 1024)
+
+/* Who is calling, and as which member. */
+typedef struct caller {
+    const char *name; /* of the admitted peer, or with a common certificate what it calls itself */
+    size_t member;
+} caller;
+
+static vch_grpc_code status_of(vouch_code code)
+{
+    if (code == VOUCH_E_REFUSED)
+        return VCH_GRPC_UNAUTHENTICATED;
+    if (code == VOUCH_E_IO || code == VOUCH_E_MEMORY)
+        return VCH_GRPC_UNAVAILABLE;
+    return VCH_GRPC_UNKNOWN;
+}
+
+static void refuse(vch_aggregator *a, vch_grpc_call *call, vouch_code code, const vouch_error *err)
+{
+    const vch_admitted_peer *peer = vch_grpc_call_session(call);
+    vch_log(a->options.log, VCH_LOG_WARN, "call.refused",
+            VCH_STR("peer", peer == NULL ? "" : vch_admitted_peer_name(peer)),
+            VCH_STR("address", vch_grpc_call_address(call)), VCH_STR("reason", TEXT(*err)));
+    vch_grpc_call_fail(call, status_of(code), "%s", TEXT(*err));
+}
+
+/* The admitted peer stands, is a collaborator, and is one of this plan's. */
+static vouch_code find_peer(const vch_aggregator *a, vch_grpc_call *call, caller *out,
+                            vouch_error *err)
+{
+    const vch_admitted_peer *peer = vch_grpc_call_session(call);
+    if (peer == NULL)
+        return vouch_fail(err, VOUCH_E_REFUSED, "not admitted");
+    vch_standing standing = vch_admitted_peer_standing(peer, vch_clock_unix_s());
+    if (standing != VCH_STANDING_GOOD && standing != VCH_STANDING_REATTEST)
+        return vouch_fail(err, VOUCH_E_REFUSED, "this connection's admission has ended");
+    if (vch_admitted_peer_verdict(peer)->role != VCH_ROLE_COLLABORATOR)
+        return vouch_fail(err, VOUCH_E_REFUSED, "not a collaborator");
+    out->name = vch_admitted_peer_name(peer);
+    ptrdiff_t member = vch_plan_member(a->options.plan, vch_span_str(out->name));
+    if (member < 0)
+        return vouch_fail(err, VOUCH_E_REFUSED, "'%s' is not in cols.yaml", out->name);
+    out->member = (size_t)member;
+    return VOUCH_OK;
+}
+
+/* The peer, and that the request's header is from it to this federation. */
+static vouch_code find_caller(const vch_aggregator *a, vch_grpc_call *call, vouch_span request,
+                              caller *out, vouch_error *err)
+{
+    vch_wire_header header = { 0 };
+    vouch_code rc = find_peer(a, call, out, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (vch_wire_header_peek(request, &header, err) != VOUCH_OK)
+        return vouch_wrap(err, VOUCH_E_REFUSED, "reading the header");
+    return vch_intake_check_header(a->options.plan, out->name, &header, err);
+}
+
+static vch_wire_header answer_header(const vch_aggregator *a, const char *name)
+{
+    return (vch_wire_header) { .sender = vch_span_str(a->view->aggregator_uuid),
+                               .receiver = vch_span_str(name),
+                               .federation_uuid = vch_span_str(a->view->federation_uuid),
+                               .single_col_cert_common_name =
+                                   vch_span_str(a->view->single_col_cert_common_name) };
+}
+
+static void reply(vch_aggregator *a, vch_grpc_call *call, vch_buffer *message)
+{
+    vouch_error err = { 0 };
+    vouch_code rc = vch_buffer_finish(message, "answer", &err);
+    if (rc == VOUCH_OK)
+        vch_grpc_call_reply_given(call, message);
+    else
+        refuse(a, call, VOUCH_E_MEMORY, &err);
+}
+
+static void reply_with_header(vch_aggregator *a, vch_grpc_call *call, const char *name)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(VCH_WIRE_REQUEST_MAX);
+    vch_wire_header header = answer_header(a, name);
+    vch_wire_header_write(&header, &message);
+    reply(a, call, &message);
+}
+
+static void on_ping(void *context, vch_grpc_call *call, vouch_span request)
+{
+    vch_aggregator *a = context;
+    vouch_error err = { 0 };
+    caller who = { 0 };
+    vouch_code rc = find_caller(a, call, request, &who, &err);
+    if (rc == VOUCH_OK)
+        reply_with_header(a, call, who.name);
+    else
+        refuse(a, call, rc, &err);
+}
+
+/* GetTasks */
+
+static void reply_tasks(vch_aggregator *a, vch_grpc_call *call, size_t member,
+                        vch_round_answer answer, uint64_t owed)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(VCH_WIRE_REQUEST_MAX);
+    VCH_SCOPED(vch_free_drop) vch_wire_tasks *tasks = calloc(1, sizeof *tasks);
+    if (tasks == NULL) {
+        vch_grpc_call_fail(call, VCH_GRPC_UNAVAILABLE, "out of memory");
+        return;
+    }
+    tasks->header = answer_header(a, a->view->member[member]);
+    tasks->round = vch_round_number(a->round);
+    tasks->quit = answer == VCH_ROUND_QUIT;
+    for (size_t t = 0; answer == VCH_ROUND_WORK && t < a->view->task_count; t++) {
+        if ((owed >> t & 1) != 0)
+            tasks->task[tasks->task_count++].name = vch_span_str(a->view->task[t].name);
+    }
+    vch_wire_tasks_write(tasks, &message);
+    reply(a, call, &message);
+}
+
+/* The poll is over: whatever there is to say now. Nothing to say lets the client ask again. */
+static void end_poll(void *context, vch_grpc_call *call, size_t member)
+{
+    vch_aggregator *a = context;
+    uint64_t owed = 0;
+    vch_round_answer answer = vch_round_ask(a->round, member, a->options.now_ms(), &owed);
+    reply_tasks(a, call, member, answer, owed);
+    vch_aggregator_poke(a); /* the hand-out may have started the cutoff, or all may be told now */
+}
+
+static void on_get_tasks(void *context, vch_grpc_call *call, vouch_span request)
+{
+    vch_aggregator *a = context;
+    vouch_error err = { 0 };
+    caller who = { 0 };
+    uint64_t owed = 0;
+    int64_t now = a->options.now_ms();
+    vouch_code rc = find_caller(a, call, request, &who, &err);
+    if (rc != VOUCH_OK) {
+        refuse(a, call, rc, &err);
+        return;
+    }
+    vch_round_answer answer = vch_round_ask(a->round, who.member, now, &owed);
+    if (answer != VCH_ROUND_WAIT || vch_parking_count(a->parking, who.member) >= PARKED_MAX) {
+        reply_tasks(a, call, who.member, answer, owed);
+        vch_aggregator_poke(a);
+        return;
+    }
+    const vch_parking_ticket ticket = { .call = call,
+                                        .member = who.member,
+                                        .due_ms = now + VCH_AGGREGATOR_LONG_POLL_MS,
+                                        .until_wake = true,
+                                        .release = end_poll };
+    rc = vch_parking_add(a->parking, &ticket, &err);
+    if (rc != VOUCH_OK)
+        refuse(a, call, rc, &err);
+    vch_aggregator_poke(a);
+}
+
+static void on_unary_ended(void *context, vch_grpc_call *call)
+{
+    vch_aggregator *a = context;
+    size_t member = 0;
+    if (vch_parking_remove(a->parking, call, &member)) {
+        vch_round_leave(a->round, member); /* it went away while it waited */
+        vch_aggregator_poke(a);
+    }
+}
+
+/* GetAggregatedTensor, GetAggregatedTensors */
+
+static void end_missing(void *context, vch_grpc_call *call, size_t member)
+{
+    (void)context;
+    (void)member;
+    vch_grpc_call_fail(
+        call, VCH_GRPC_UNKNOWN,
+        "Aggregator does not have an aggregated tensor of that name, round and tags");
+}
+
+/* OpenFL holds such a call for 60 s; an answer at once would be asked for again at once. */
+static void hold_missing(vch_aggregator *a, vch_grpc_call *call, size_t member)
+{
+    vouch_error err = { 0 };
+    const vch_parking_ticket ticket = { .call = call,
+                                        .member = member,
+                                        .due_ms = a->options.now_ms() + VCH_AGGREGATOR_MISSING_MS,
+                                        .release = end_missing };
+    if (vch_parking_count(a->parking, member) >= PARKED_MAX
+        || vch_parking_add(a->parking, &ticket, &err) != VOUCH_OK)
+        end_missing(a, call, member);
+    vch_aggregator_poke(a);
+}
+
+/* The tensor asked for, or NULL: only the present round's model is served. */
+static const vch_tensor *find_tensor(const vch_aggregator *a, const vch_wire_tensor_spec *spec)
+{
+    vch_tags tags = spec->tags;
+    vch_tags_remove(&tags, VCH_TAG_COMPRESSED);
+    vch_tags_remove(&tags, VCH_TAG_LOSSY);
+    if (spec->report || spec->round != a->model.round
+        || vch_tags_wanted(&tags, spec->round) != VCH_WANT_MODEL)
+        return NULL;
+    return vch_model_find(&a->model, spec->name);
+}
+
+/* Models travel losslessly: through the plan's pipeline if it loses nothing, else the plain one. */
+static vouch_code encode(const vch_aggregator *a, const vch_tensor *tensor,
+                         const vch_wire_tensor_spec *spec, vch_buffer *work, vch_named_tensor *out,
+                         vouch_error *err)
+{
+    static const char *const tags[] = { VCH_TAG_COMPRESSED, VCH_TAG_MODEL, NULL };
+    *out = (vch_named_tensor) { .round = spec->round,
+                                .lossless = spec->require_lossless,
+                                .tags = vch_tags_of(tags) };
+    return vch_pipeline_encode(a->pipeline->lossy ? vch_pipeline_plain() : a->pipeline, tensor,
+                               work, out, err);
+}
+
+static vouch_code write_tensor(vch_aggregator *a, const char *name,
+                               const vch_wire_tensor_spec *spec, vch_buffer *message,
+                               vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer work = vch_buffer_with_cap(VCH_WIRE_RESPONSE_MAX);
+    VCH_SCOPED(vch_named_tensor_done) vch_named_tensor named = { 0 };
+    vch_wire_header header = answer_header(a, name);
+    vouch_code rc = encode(a, find_tensor(a, spec), spec, &work, &named, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    vch_wire_tensor_response_head(&header, &named, message);
+    vch_buffer_append(message, named.data);
+    return VOUCH_OK;
+}
+
+static void on_get_tensor(void *context, vch_grpc_call *call, vouch_span request)
+{
+    vch_aggregator *a = context;
+    vouch_error err = { 0 };
+    caller who = { 0 };
+    vch_wire_header header = { 0 };
+    vch_wire_tensor_spec spec = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(VCH_WIRE_RESPONSE_MAX);
+    vouch_code rc = find_caller(a, call, request, &who, &err);
+    if (rc == VOUCH_OK)
+        rc = vch_wire_get_tensor_parse(request, &header, &spec, &err);
+    if (rc == VOUCH_OK && find_tensor(a, &spec) == NULL) {
+        hold_missing(a, call, who.member);
+        return;
+    }
+    if (rc == VOUCH_OK)
+        rc = write_tensor(a, who.name, &spec, &message, &err);
+    if (rc == VOUCH_OK)
+        reply(a, call, &message);
+    else
+        refuse(a, call, rc, &err);
+}
+
+static vouch_code write_tensors(vch_aggregator *a, const char *name,
+                                const vch_wire_tensor_spec *specs, size_t count,
+                                vch_buffer *message, vouch_error *err)
+{
+    vch_wire_header header = answer_header(a, name);
+    vch_wire_tensors_response_begin(&header, message);
+    for (size_t i = 0; i < count; i++) {
+        VCH_SCOPED(vch_buffer_drop) vch_buffer work = vch_buffer_with_cap(VCH_WIRE_RESPONSE_MAX);
+        VCH_SCOPED(vch_named_tensor_done) vch_named_tensor named = { 0 };
+        vouch_code rc = encode(a, find_tensor(a, &specs[i]), &specs[i], &work, &named, err);
+        if (rc != VOUCH_OK)
+            return rc;
+        vch_wire_tensors_response_head(&named, message);
+        vch_buffer_append(message, named.data);
+    }
+    return VOUCH_OK;
+}
+
+static bool have_all(const vch_aggregator *a, const vch_wire_tensor_spec *specs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (find_tensor(a, &specs[i]) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static void on_get_tensors(void *context, vch_grpc_call *call, vouch_span request)
+{
+    vch_aggregator *a = context;
+    vouch_error err = { 0 };
+    caller who = { 0 };
+    vch_wire_header header = { 0 };
+    size_t count = 0;
+    VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(VCH_WIRE_RESPONSE_MAX);
+    VCH_SCOPED(vch_free_drop)
+    vch_wire_tensor_spec *specs = calloc(VCH_WIRE_SPEC_MAX, sizeof *specs);
+    if (specs == NULL) {
+        vch_grpc_call_fail(call, VCH_GRPC_UNAVAILABLE, "out of memory");
+        return;
+    }
+    vouch_code rc = find_caller(a, call, request, &who, &err);
+    if (rc == VOUCH_OK)
+        rc = vch_wire_get_tensors_parse(request, &header, specs, VCH_WIRE_SPEC_MAX, &count, &err);
+    if (rc == VOUCH_OK && !have_all(a, specs, count)) {
+        hold_missing(a, call, who.member);
+        return;
+    }
+    if (rc == VOUCH_OK)
+        rc = write_tensors(a, who.name, specs, count, &message, &err);
+    if (rc == VOUCH_OK)
+        reply(a, call, &message);
+    else
+        refuse(a, call, rc, &err);
+}
+
+/* SendLocalTaskResults */
+
+typedef struct upload {
+    vch_receipt *receipt;
+    size_t member;
+} upload;
+
+static void on_results_begin(void *context, vch_grpc_call *call)
+{
+    vch_aggregator *a = context;
+    vouch_error err = { 0 };
+    caller who = { 0 };
+    upload *u = NULL;
+    vouch_code rc = find_peer(a, call, &who, &err);
+    if (rc == VOUCH_OK && a->receipts[who.member] >= VCH_AGGREGATOR_RECEIPTS_MAX)
+        rc = vouch_fail(&err, VOUCH_E_IO, "%d results of '%s' are arriving already",
+                        VCH_AGGREGATOR_RECEIPTS_MAX, who.name);
+    if (rc == VOUCH_OK && (u = calloc(1, sizeof *u)) == NULL)
+        rc = vouch_fail(&err, VOUCH_E_MEMORY, "out of memory");
+    if (rc == VOUCH_OK)
+        rc = vch_receipt_new(&a->intake, who.member, who.name, &u->receipt, &err);
+    if (rc != VOUCH_OK) {
+        free(u);
+        refuse(a, call, rc, &err);
+        return;
+    }
+    u->member = who.member;
+    a->receipts[who.member]++;
+    vch_grpc_call_set_state(call, u);
+}
+
+static void on_results_bytes(void *context, vch_grpc_call *call, vouch_span bytes)
+{
+    vouch_error err = { 0 };
+    upload *u = vch_grpc_call_state(call);
+    vouch_code rc = u == NULL ? VOUCH_OK : vch_receipt_feed(u->receipt, bytes, &err);
+    if (rc != VOUCH_OK)
+        refuse(context, call, rc, &err);
+}
+
+static void on_results_message_end(void *context, vch_grpc_call *call)
+{
+    vouch_error err = { 0 };
+    upload *u = vch_grpc_call_state(call);
+    vouch_code rc = u == NULL ? VOUCH_OK : vch_receipt_message_end(u->receipt, &err);
+    if (rc != VOUCH_OK)
+        refuse(context, call, rc, &err);
+}
+
+static void log_result(const vch_aggregator *a, const upload *u, vch_round_ruling ruling)
+{
+    const vch_plan_task *task = vch_receipt_task(u->receipt);
+    vch_log(a->options.log, ruling == VCH_RESULT_TAKE ? VCH_LOG_INFO : VCH_LOG_WARN,
+            ruling == VCH_RESULT_TAKE ? "result.taken" : "result.dropped",
+            VCH_STR("collaborator", a->view->member[u->member]),
+            VCH_STR("task", task == NULL ? "" : task->name),
+            VCH_INT("round", vch_round_number(a->round)),
+            VCH_STR("ruling", vch_round_ruling_text(ruling)));
+}
+
+static void on_results_half_close(void *context, vch_grpc_call *call)
+{
+    vch_aggregator *a = context;
+    vouch_error err = { 0 };
+    caller who = { 0 };
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    upload *u = vch_grpc_call_state(call);
+    if (u == NULL)
+        return;
+    vouch_code rc = find_peer(a, call, &who, &err); /* it may have been replaced meanwhile */
+    if (rc == VOUCH_OK)
+        rc = vch_receipt_finish(u->receipt, &ruling, &err);
+    if (rc != VOUCH_OK) {
+        refuse(a, call, rc, &err);
+        return;
+    }
+    log_result(a, u, ruling);
+    reply_with_header(a, call, who.name);
+    vch_aggregator_poke(a);
+}
+
+static void on_results_ended(void *context, vch_grpc_call *call)
+{
+    vch_aggregator *a = context;
+    upload *u = vch_grpc_call_state(call);
+    if (u == NULL)
+        return;
+    a->receipts[u->member]--;
+    vch_receipt_free(u->receipt);
+    free(u);
+    vch_grpc_call_set_state(call, NULL);
+}
+
+const vch_grpc_method *vch_aggregator_methods(size_t *out_count)
+{
+    static const vch_grpc_method methods[] = {
+        { .path = PATH("Ping"), .message_max_size = VCH_WIRE_REQUEST_MAX, .unary = on_ping },
+        { .path = PATH("GetTasks"),
+          .message_max_size = VCH_WIRE_REQUEST_MAX,
+          .unary = on_get_tasks,
+          .ended = on_unary_ended },
+        { .path = PATH("GetAggregatedTensor"),
+          .message_max_size = VCH_WIRE_REQUEST_MAX,
+          .unary = on_get_tensor,
+          .ended = on_unary_ended },
+        { .path = PATH("GetAggregatedTensors"),
+          .message_max_size = VCH_WIRE_REQUEST_MAX,
+          .unary = on_get_tensors,
+          .ended = on_unary_ended },
+        { .path = PATH("SendLocalTaskResults"),
+          .begin = on_results_begin,
+          .bytes = on_results_bytes,
+          .message_end = on_results_message_end,
+          .half_close = on_results_half_close,
+          .ended = on_results_ended },
+    };
+    *out_count = sizeof methods / sizeof methods[0];
+    return methods;
+}

@@ -1,0 +1,256 @@
+#include "fed/collaborator/calls.h"
+
+#include "base/bytes.h"
+
+#define PATH(method) "/" VCH_WIRE_SERVICE "/" method
+#define PIECE_CAP (VCH_WIRE_PIECE_SIZE + 64) /* a DataStream and its framing */
+
+void vch_calls_done(vch_calls *c)
+{
+    vch_grpc_client_free(c->client);
+    c->client = NULL;
+}
+
+vch_wire_header vch_calls_header(const vch_calls *c)
+{
+    return (vch_wire_header) { .sender = vch_span_str(c->options->name),
+                               .receiver = vch_span_str(c->view->aggregator_uuid),
+                               .federation_uuid = vch_span_str(c->view->federation_uuid),
+                               .single_col_cert_common_name =
+                                   vch_span_str(c->view->single_col_cert_common_name) };
+}
+
+vouch_code vch_calls_wait(vch_calls *c, int64_t delay_ms, vouch_error *err)
+{
+    c->wake = c->stopping;
+    vouch_code rc = vch_loop_run_until(c->options->loop, &c->wake, delay_ms, err);
+    if (c->stopping)
+        return vouch_fail(err, VOUCH_E_TIMEOUT, "stopped");
+    if (rc == VOUCH_E_TIMEOUT) { /* the delay is over, as it should be */
+        if (err != NULL)
+            *err = (vouch_error) { 0 };
+        return VOUCH_OK;
+    }
+    return rc;
+}
+
+int64_t vch_calls_delay_ms(vch_calls *c)
+{
+    int64_t interval = (int64_t)c->view->reconnect_s * 1000;
+    if (interval < 200)
+        interval = 200;
+    uint32_t draw = c->options->random(c->options->random_context);
+    return interval / 2 + (int64_t)draw % (interval + 1);
+}
+
+static vouch_code need_client(vch_calls *c, vouch_error *err)
+{
+    if (c->client != NULL && vch_grpc_client_usable(c->client))
+        return VOUCH_OK;
+    vch_calls_done(c);
+    vouch_code rc = c->options->connect(c->options->connect_context, &c->client, err);
+    if (rc == VOUCH_OK)
+        vch_log(c->options->log, VCH_LOG_INFO, "aggregator.connected",
+                VCH_STR("address", c->view->agg_addr), VCH_INT("port", c->view->agg_port));
+    return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "connecting to the aggregator");
+}
+
+/* One call in progress: what its callback leaves. */
+typedef struct pending {
+    vch_calls *calls;
+    bool done;
+    vouch_code rc;
+    vch_grpc_answer answer;
+    vouch_error why;
+} pending;
+
+static void drop_pending(pending *p)
+{
+    vch_grpc_answer_drop(&p->answer);
+}
+
+static void on_done(void *context, vouch_code rc, vch_grpc_answer *answer, const vouch_error *why)
+{
+    pending *p = context;
+    p->done = true;
+    p->rc = rc;
+    p->calls->wake = true;
+    if (answer != NULL) {
+        p->answer = *answer;
+        answer->message = (vch_buffer) { 0 };
+    } else if (why != NULL) {
+        p->why = *why;
+    }
+}
+
+static vouch_code judge_status(const vch_grpc_status *status, vouch_error *err)
+{
+    const char *text = status->text;
+    const char *name = vch_grpc_code_name(status->code);
+    if (status->code == VCH_GRPC_OK)
+        return VOUCH_OK;
+    if (status->code == VCH_GRPC_UNAUTHENTICATED || status->code == VCH_GRPC_PERMISSION_DENIED)
+        return vouch_fail(err, VOUCH_E_REFUSED, "the aggregator refuses: %s", text);
+    if (status->code == VCH_GRPC_UNAVAILABLE)
+        return vouch_fail(err, VOUCH_E_NETWORK, "the aggregator says %s: %s", name, text);
+    return vouch_fail(err, VOUCH_E_NOT_FOUND, "the aggregator says %s: %s", name, text);
+}
+
+/* A call that the connection did not survive counts as a broken connection, whatever it was. */
+static vouch_code finish_call(vch_calls *c, pending *p, vch_buffer *message, vouch_error *err)
+{
+    if (!p->done) { /* stopping: end it before its state leaves the stack */
+        vch_calls_done(c);
+        return vouch_fail(err, VOUCH_E_TIMEOUT, "stopped");
+    }
+    if (p->rc != VOUCH_OK) {
+        vch_calls_done(c);
+        if (err != NULL)
+            *err = p->why;
+        return vouch_wrap(err, VOUCH_E_NETWORK, "calling the aggregator");
+    }
+    vouch_code rc = judge_status(&p->answer.status, err);
+    if (rc == VOUCH_OK) {
+        *message = p->answer.message;
+        p->answer.message = (vch_buffer) { 0 };
+    }
+    return rc;
+}
+
+static vouch_code call(vch_calls *c, const vch_grpc_request *request, vch_buffer *message,
+                       vouch_error *err)
+{
+    VCH_SCOPED(drop_pending) pending p = { .calls = c };
+    vouch_code rc = need_client(c, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    c->wake = c->stopping;
+    rc = vch_grpc_client_start(c->client, request, on_done, &p, err);
+    if (rc != VOUCH_OK) {
+        vch_calls_done(c);
+        return vouch_wrap(err, VOUCH_E_NETWORK, "calling the aggregator");
+    }
+    while (rc == VOUCH_OK && !p.done && !c->stopping)
+        rc = vch_loop_run_until(c->options->loop, &c->wake, -1, err);
+    if (rc != VOUCH_OK) {
+        vch_calls_done(c);
+        return rc;
+    }
+    return finish_call(c, &p, message, err);
+}
+
+static vouch_code check_header(const vch_calls *c, const vch_wire_header *header, vouch_error *err)
+{
+    bool same =
+        vch_span_is(header->sender, c->view->aggregator_uuid)
+        && vch_span_is(header->receiver, c->options->name)
+        && vch_span_is(header->federation_uuid, c->view->federation_uuid)
+        && vch_span_is(header->single_col_cert_common_name, c->view->single_col_cert_common_name);
+    if (same)
+        return VOUCH_OK;
+    return vouch_fail(err, VOUCH_E_REFUSED,
+                      "the answer's header is not from '%s' of federation '%s' to '%s'",
+                      c->view->aggregator_uuid, c->view->federation_uuid, c->options->name);
+}
+
+/* What does not parse is no aggregator of ours. */
+static vouch_code unreadable(vouch_error *err)
+{
+    return vouch_wrap(err, VOUCH_E_REFUSED, "reading the aggregator's answer");
+}
+
+vouch_code vch_calls_get_tasks(vch_calls *c, vch_buffer *message, vch_wire_tasks *out,
+                               vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer bytes = vch_buffer_with_cap(VCH_WIRE_REQUEST_MAX);
+    vch_wire_header header = vch_calls_header(c);
+    vch_wire_header_write(&header, &bytes);
+    vouch_code rc = vch_buffer_finish(&bytes, "GetTasksRequest", err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_grpc_request request = { .path = PATH("GetTasks"),
+                                       .message = vch_buffer_span(&bytes),
+                                       .response_cap = VCH_WIRE_REQUEST_MAX };
+    rc = call(c, &request, message, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "GetTasks");
+    if (vch_wire_tasks_parse(vch_buffer_span(message), out, err) != VOUCH_OK)
+        return unreadable(err);
+    return check_header(c, &out->header, err);
+}
+
+vouch_code vch_calls_get_tensor(vch_calls *c, const vch_wire_tensor_spec *spec, vch_buffer *message,
+                                vch_named_tensor *out, vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer bytes = vch_buffer_with_cap(VCH_WIRE_REQUEST_MAX);
+    vch_wire_header header = vch_calls_header(c);
+    vch_wire_get_tensor_write(&header, spec, &bytes);
+    vouch_code rc = vch_buffer_finish(&bytes, "GetAggregatedTensorRequest", err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_grpc_request request = { .path = PATH("GetAggregatedTensor"),
+                                       .message = vch_buffer_span(&bytes),
+                                       .response_cap = VCH_WIRE_RESPONSE_MAX };
+    rc = call(c, &request, message, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "GetAggregatedTensor");
+    int32_t round = 0;
+    VCH_SCOPED(vch_named_tensor_done) vch_named_tensor tensor = { 0 };
+    if (vch_wire_tensor_response_parse(vch_buffer_span(message), &header, &round, &tensor, err)
+        != VOUCH_OK)
+        return unreadable(err);
+    rc = check_header(c, &header, err);
+    if (rc == VOUCH_OK
+        && (round != spec->round || tensor.round != spec->round
+            || !vch_span_equal(tensor.name, spec->name)))
+        rc =
+            vouch_fail(err, VOUCH_E_REFUSED, "the answer is another tensor than '%.*s' of round %d",
+                       (int)spec->name.size, (const char *)spec->name.data, spec->round);
+    if (rc == VOUCH_OK) {
+        *out = tensor;
+        tensor = (vch_named_tensor) { 0 };
+    }
+    return rc;
+}
+
+typedef struct piece_source {
+    vch_task_results_writer *writer;
+    vch_buffer piece;
+} piece_source;
+
+static void drop_source(piece_source *s)
+{
+    vch_buffer_drop(&s->piece);
+}
+
+static vouch_code next_piece(void *context, bool *out_more, vouch_span *out, vouch_error *err)
+{
+    piece_source *s = context;
+    s->piece.size = 0; /* its memory is used again */
+    vouch_code rc = vch_task_results_writer_next(s->writer, &s->piece, out_more, err);
+    if (rc == VOUCH_OK)
+        rc = vch_buffer_finish(&s->piece, "DataStream", err);
+    *out = vch_buffer_span(&s->piece);
+    return rc;
+}
+
+vouch_code vch_calls_send(vch_calls *c, vch_task_results_writer *results, vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer message = { 0 };
+    VCH_SCOPED(drop_source)
+    piece_source pieces = { .writer = results, .piece = vch_buffer_with_cap(PIECE_CAP) };
+    const vch_grpc_source source = { .context = &pieces, .next = next_piece };
+    const vch_grpc_request request = { .path = PATH("SendLocalTaskResults"),
+                                       .source = &source,
+                                       .response_cap = VCH_WIRE_REQUEST_MAX };
+    vch_task_results_writer_rewind(results);
+    vouch_code rc = call(c, &request, &message, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "SendLocalTaskResults");
+    vch_wire_header header = { 0 };
+    if (vch_wire_header_parse(vch_buffer_span(&message), "SendLocalTaskResultsResponse", &header,
+                              err)
+        != VOUCH_OK)
+        return unreadable(err);
+    return check_header(c, &header, err);
+}

@@ -1,0 +1,57 @@
+/*
+ * The calls to an aggregator, one at a time, each with its header made and its answer's header
+ * checked. The connection is made when it is needed and dropped when it broke.
+ */
+#ifndef VCH_FED_COLLABORATOR_CALLS_H
+#define VCH_FED_COLLABORATOR_CALLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fed/collaborator/collaborator.h"
+#include "fed/tensor/named_tensor.h"
+#include "fed/wire/message.h"
+#include "fed/wire/task_results.h"
+
+typedef struct vch_calls {
+    const vch_collaborator_options *options; /* kept */
+    const vch_plan_view *view;               /* kept */
+    vch_grpc_client *client;                 /* NULL: not connected */
+    bool stopping;
+    bool wake; /* ends a wait on the loop */
+} vch_calls;
+
+void vch_calls_done(vch_calls *c);
+
+/*
+ * All of these fail with
+ *   VOUCH_E_NETWORK or _TIMEOUT  the connection broke, or the aggregator says UNAVAILABLE: wait,
+ *                                then repeat
+ *   VOUCH_E_NOT_FOUND            another status: the call is not repeated as it is; ask for tasks
+ *   VOUCH_E_REFUSED              it never will
+ * and when stopping with VOUCH_E_TIMEOUT.
+ */
+
+/* `out` borrows from `message`, which the caller drops. */
+VOUCH_MUST_CHECK vouch_code vch_calls_get_tasks(vch_calls *c, vch_buffer *message,
+                                                vch_wire_tasks *out, vouch_error *err);
+
+/* The tensor borrows from `message`; free it with vch_named_tensor_done before. */
+VOUCH_MUST_CHECK vouch_code vch_calls_get_tensor(vch_calls *c, const vch_wire_tensor_spec *spec,
+                                                 vch_buffer *message, vch_named_tensor *out,
+                                                 vouch_error *err);
+
+/* `results` is rewound first. */
+VOUCH_MUST_CHECK vouch_code vch_calls_send(vch_calls *c, vch_task_results_writer *results,
+                                           vouch_error *err);
+
+/* The header of every request. */
+vch_wire_header vch_calls_header(const vch_calls *c);
+
+/* Run the loop for some time, or until stopping. */
+VOUCH_MUST_CHECK vouch_code vch_calls_wait(vch_calls *c, int64_t delay_ms, vouch_error *err);
+
+/* How long to wait before the next attempt: half to one and a half of the plan's interval. */
+int64_t vch_calls_delay_ms(vch_calls *c);
+
+#endif

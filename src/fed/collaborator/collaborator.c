@@ -1,0 +1,291 @@
+#include "fed/collaborator/collaborator.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "fed/collaborator/calls.h"
+#include "fed/collaborator/outgoing.h"
+#include "fed/tensor/pipeline.h"
+
+#define NO_ROUND (-1)
+
+struct vch_collaborator {
+    vch_collaborator_options options;
+    vch_calls calls;
+    const vch_pipeline *pipeline; /* for models and updates: loses nothing */
+    vch_model global;             /* as fetched; its round is global.round */
+    bool has_global;
+    vch_model local; /* as trained in local.round */
+    bool has_local;
+    int32_t finished; /* the newest round of which a result was sent, or NO_ROUND */
+};
+
+vouch_code vch_collaborator_new(const vch_collaborator_options *options, vch_collaborator **out,
+                                vouch_error *err)
+{
+    VCH_SCOPED(vch_collaborator_drop) vch_collaborator *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for the collaborator");
+    c->options = *options;
+    c->calls = (vch_calls) { .options = &c->options, .view = vch_plan_look(options->plan) };
+    c->finished = NO_ROUND;
+    vouch_code rc = vch_pipeline_find(c->calls.view->pipeline_template, &c->pipeline, err);
+    if (rc == VOUCH_OK)
+        rc = options->runner.ops->make_model(options->runner.self, &c->global, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (c->pipeline->lossy) /* only deltas go through a lossy one */
+        c->pipeline = vch_pipeline_plain();
+    *out = VCH_MOVE(c);
+    return VOUCH_OK;
+}
+
+void vch_collaborator_free(vch_collaborator *c)
+{
+    if (c == NULL)
+        return;
+    vch_calls_done(&c->calls);
+    vch_model_done(&c->global);
+    vch_model_done(&c->local);
+    free(c);
+}
+
+void vch_collaborator_stop(vch_collaborator *c)
+{
+    c->calls.stopping = true;
+    c->calls.wake = true;
+}
+
+/* Is it the tensor we know, whole and finite? Its values replace ours. */
+static vouch_code take_tensor(const vch_collaborator *c, const vch_named_tensor *named,
+                              vch_tensor *into, vouch_error *err)
+{
+    vch_shape shape;
+    size_t at = 0;
+    bool lossy = false;
+    vch_tags tags = named->tags;
+    vouch_code rc = vch_tags_strip_transport(&tags, &lossy, err);
+    if (rc == VOUCH_OK && lossy)
+        rc = vouch_fail(err, VOUCH_E_FORMAT, "the model came through a lossy pipeline");
+    if (rc == VOUCH_OK)
+        rc = vch_pipeline_shape(c->pipeline, named, &shape, err);
+    if (rc == VOUCH_OK && !vch_shape_equal(&shape, &into->shape)) {
+        char got[128];
+        char want[128];
+        rc = vouch_fail(err, VOUCH_E_FORMAT, "its shape is %s, the task runner's is %s",
+                        vch_shape_text(&shape, got, sizeof got),
+                        vch_shape_text(&into->shape, want, sizeof want));
+    }
+    if (rc == VOUCH_OK)
+        rc = c->pipeline->decode(named, &shape, into->values, err);
+    if (rc == VOUCH_OK && !vch_values_finite(into->values, into->shape.count, &at))
+        rc = vouch_fail(err, VOUCH_E_FORMAT, "element %zu is not finite", at);
+    return rc == VOUCH_OK ? rc : vouch_wrap(err, VOUCH_E_REFUSED, "tensor '%s'", into->name);
+}
+
+static vouch_code fetch_tensor(vch_collaborator *c, int32_t round, vch_tensor *into,
+                               vouch_error *err)
+{
+    static const char *const model[] = { VCH_TAG_MODEL, NULL };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer message = { 0 };
+    VCH_SCOPED(vch_named_tensor_done) vch_named_tensor named = { 0 };
+    const vch_wire_tensor_spec spec = { .name = vch_span_str(into->name),
+                                        .round = round,
+                                        .tags = vch_tags_of(model),
+                                        .require_lossless = true };
+    vouch_code rc = vch_calls_get_tensor(&c->calls, &spec, &message, &named, err);
+    return rc == VOUCH_OK ? take_tensor(c, &named, into, err) : rc;
+}
+
+/* The global model of a round, all of it; fetched once. */
+static vouch_code need_global(vch_collaborator *c, int32_t round, vouch_error *err)
+{
+    if (c->has_global && c->global.round == round)
+        return VOUCH_OK;
+    c->has_global = false;
+    for (size_t i = 0; i < c->global.count; i++) {
+        vouch_code rc = fetch_tensor(c, round, &c->global.tensor[i], err);
+        if (rc != VOUCH_OK)
+            return vouch_wrap(err, rc, "the model of round %d", round);
+    }
+    c->global.round = round;
+    c->has_global = true;
+    return VOUCH_OK;
+}
+
+static vouch_code run_on(vch_collaborator *c, const vch_plan_task *task, int32_t round,
+                         const vch_model *model, vch_task_outcome *out, vouch_error *err)
+{
+    const vch_runner *runner = &c->options.runner;
+    return runner->ops->run(runner->self, task, round, model, out, err);
+}
+
+static void keep_local(vch_collaborator *c, vch_task_outcome *outcome)
+{
+    vch_model_done(&c->local);
+    c->local = outcome->model;
+    outcome->model = (vch_model) { 0 };
+    c->has_local = true;
+}
+
+/* A collaborator that was started anew in the middle of a round trains again: what it had sent is
+ * not lost, but its own copy is. */
+static vouch_code need_local(vch_collaborator *c, int32_t round, vouch_error *err)
+{
+    if (c->has_local && c->local.round == round)
+        return VOUCH_OK;
+    vouch_code rc = need_global(c, round, err);
+    for (size_t i = 0; rc == VOUCH_OK && i < c->calls.view->task_count; i++) {
+        const vch_plan_task *task = &c->calls.view->task[i];
+        if (!task->trains)
+            continue;
+        VCH_SCOPED(vch_task_outcome_done) vch_task_outcome outcome = { 0 };
+        rc = run_on(c, task, round, &c->global, &outcome, err);
+        if (rc != VOUCH_OK || !outcome.trained)
+            continue;
+        keep_local(c, &outcome);
+        return VOUCH_OK;
+    }
+    if (rc != VOUCH_OK)
+        return rc;
+    return vouch_fail(err, VOUCH_E_CONFIG, "there is no trained model to validate: no task trains");
+}
+
+static int32_t data_size(const vch_collaborator *c, const vch_plan_task *task)
+{
+    const vch_runner *runner = &c->options.runner;
+    if (task->trains)
+        return runner->ops->sample_count(runner->self, true);
+    if (task->validates)
+        return runner->ops->sample_count(runner->self, false);
+    return -1;
+}
+
+static void log_task(const vch_collaborator *c, const vch_plan_task *task, int32_t round,
+                     const vch_task_outcome *outcome)
+{
+    for (size_t i = 0; i < outcome->metric_count; i++) {
+        char value[32];
+        (void)snprintf(value, sizeof value, "%.6g", (double)outcome->metric[i].value);
+        vch_log(c->options.log, VCH_LOG_INFO, "task.done", VCH_STR("task", task->name),
+                VCH_INT("round", round), VCH_STR("metric", outcome->metric[i].name),
+                VCH_STR("value", value));
+    }
+}
+
+/* Send until the aggregator has it, or says that it need not be sent. */
+static vouch_code send(vch_collaborator *c, const vch_plan_task *task, int32_t round,
+                       const vch_task_outcome *outcome, vouch_error *err)
+{
+    const vch_task_results_head head = { .header = vch_calls_header(&c->calls),
+                                         .round = round,
+                                         .task_name = vch_span_str(task->name),
+                                         .data_size = data_size(c, task) };
+    VCH_SCOPED(vch_outgoing_drop) vch_outgoing *outgoing = NULL;
+    const vch_model *update = outcome->trained ? &c->local : NULL;
+    vouch_code rc = vch_outgoing_new(&head, task, outcome, update, c->pipeline, &outgoing, err);
+    while (rc == VOUCH_OK) {
+        rc = vch_calls_send(&c->calls, vch_outgoing_writer(outgoing), err);
+        if (rc != VOUCH_E_NETWORK)
+            return rc;
+        char why[512];
+        vch_log(c->options.log, VCH_LOG_WARN, "result.not_sent", VCH_STR("task", task->name),
+                VCH_STR("reason", vouch_error_text(err, why, sizeof why)));
+        if (err != NULL)
+            *err = (vouch_error) { 0 };
+        rc = vch_calls_wait(&c->calls, vch_calls_delay_ms(&c->calls), err);
+    }
+    return rc;
+}
+
+static vouch_code run_task(vch_collaborator *c, vouch_span name, int32_t round, vouch_error *err)
+{
+    VCH_SCOPED(vch_task_outcome_done) vch_task_outcome outcome = { 0 };
+    const vch_plan_task *task = vch_plan_task_find(c->options.plan, name);
+    if (task == NULL)
+        return vouch_fail(err, VOUCH_E_REFUSED,
+                          "the aggregator asks for a task '%.*s' that is not "
+                          "in the plan",
+                          (int)(name.size > 80 ? 80 : name.size), (const char *)name.data);
+    vouch_code rc = task->apply_local ? need_local(c, round, err) : need_global(c, round, err);
+    if (rc == VOUCH_OK)
+        rc = run_on(c, task, round, task->apply_local ? &c->local : &c->global, &outcome, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    log_task(c, task, round, &outcome);
+    if (outcome.trained)
+        keep_local(c, &outcome);
+    rc = send(c, task, round, &outcome, err);
+    if (rc == VOUCH_OK)
+        c->finished = round;
+    return rc;
+}
+
+/* docs/protocol.md section 9: a host can restore an old disk under an aggregator. */
+static vouch_code check_round(const vch_collaborator *c, int32_t round, vouch_error *err)
+{
+    if (round < 0 || round < c->finished)
+        return vouch_fail(err, VOUCH_E_REFUSED,
+                          "the aggregator is in round %d, but round %d is done: it was set back",
+                          round, c->finished);
+    return VOUCH_OK;
+}
+
+/* One answer to "what shall I do": *out_quit, or the tasks are done. */
+static vouch_code take_turn(vch_collaborator *c, bool *out_quit, vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer message = { 0 };
+    VCH_SCOPED(vch_free_drop) vch_wire_tasks *tasks = calloc(1, sizeof *tasks);
+    if (tasks == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for tasks");
+    vouch_code rc = vch_calls_get_tasks(&c->calls, &message, tasks, err);
+    if (rc != VOUCH_OK || tasks->quit) {
+        *out_quit = rc == VOUCH_OK;
+        return rc;
+    }
+    rc = check_round(c, tasks->round, err);
+    for (size_t i = 0; rc == VOUCH_OK && i < tasks->task_count; i++)
+        rc = run_task(c, tasks->task[i].name, tasks->round, err);
+    if (rc == VOUCH_OK && tasks->task_count == 0 && tasks->sleep_s > 0) {
+        int64_t seconds = tasks->sleep_s > 3600 ? 3600 : tasks->sleep_s;
+        rc = vch_calls_wait(&c->calls, seconds * 1000, err);
+    }
+    return rc;
+}
+
+/* What passes by itself: a connection, an aggregator that starts or stops, a round that ended
+ * while we worked on it. */
+static bool may_pass(vouch_code rc)
+{
+    return rc == VOUCH_E_NETWORK || rc == VOUCH_E_TIMEOUT || rc == VOUCH_E_NOT_FOUND;
+}
+
+vouch_code vch_collaborator_run(vch_collaborator *c, vouch_error *err)
+{
+    for (;;) {
+        vouch_error why = { 0 };
+        bool quit = false;
+        vouch_code rc = take_turn(c, &quit, &why);
+        if (c->calls.stopping)
+            return VOUCH_OK;
+        if (quit) {
+            vch_log(c->options.log, VCH_LOG_INFO, "federation.finished", VCH_INT("round", c->finished));
+            return VOUCH_OK;
+        }
+        if (rc == VOUCH_OK)
+            continue;
+        if (!may_pass(rc)) {
+            if (err != NULL)
+                *err = why;
+            return rc;
+        }
+        char text[512];
+        int64_t delay_ms = vch_calls_delay_ms(&c->calls);
+        vch_log(c->options.log, VCH_LOG_WARN, "aggregator.trouble",
+                VCH_STR("reason", vouch_error_text(&why, text, sizeof text)),
+                VCH_INT("retry_ms", delay_ms));
+        if (vch_calls_wait(&c->calls, delay_ms, &why) != VOUCH_OK && c->calls.stopping)
+            return VOUCH_OK;
+    }
+}
