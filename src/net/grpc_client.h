@@ -41,7 +41,7 @@ VOUCH_MUST_CHECK vouch_code vch_grpc_client_connect(const vch_grpc_client_option
 void vch_grpc_client_free(vch_grpc_client *client); /* open calls end first, with an error */
 VCH_DEFINE_DROP(vch_grpc_client_drop, vch_grpc_client, vch_grpc_client_free)
 
-bool vch_grpc_client_usable(const vch_grpc_client *client); /* neither broken nor told to go away */
+bool vch_grpc_client_usable(vch_grpc_client *client); /* neither broken nor told to go away */
 void *vch_grpc_client_session(const vch_grpc_client *client); /* what our gate's admit gave */
 
 /* Where a request's messages come from: *out is borrowed until the next call; false: no more.
@@ -78,8 +78,8 @@ VOUCH_MUST_CHECK vouch_code vch_grpc_client_call(vch_grpc_client *client,
                                                  vch_grpc_answer *out, vouch_error *err);
 
 /*
- * The same without waiting; `done` comes exactly once, from the loop. answer is NULL if rc is not
- * VOUCH_OK; take its message by moving the buffer out.
+ * The same without waiting; `done` comes exactly once, from the loop, and may not free the client.
+ * answer is NULL if rc is not VOUCH_OK; take its message by moving the buffer out.
  */
 VOUCH_MUST_CHECK vouch_code vch_grpc_client_start(
     vch_grpc_client *client, const vch_grpc_request *request,

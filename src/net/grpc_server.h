@@ -60,7 +60,7 @@ void vch_grpc_call_reply_shared(vch_grpc_call *call, vouch_span message,
 VOUCH_PRINTF(3, 4)
 void vch_grpc_call_fail(vch_grpc_call *call, vch_grpc_code code, const char *fmt, ...);
 
-/* Back-pressure: while paused the peer gets no credit; at most one window (1 MiB) still comes. */
+/* Back-pressure: while paused the peer gets no credit; at most one window (4 MiB) still comes. */
 void vch_grpc_call_pause(vch_grpc_call *call);
 void vch_grpc_call_resume(vch_grpc_call *call);
 
@@ -73,14 +73,15 @@ typedef struct vch_grpc_server_options {
     const vch_grpc_method *methods; /* kept */
     size_t method_count;
     void *context;                /* for the methods */
-    size_t connections_max;       /* admitted or not; 0: 2000 */
-    size_t ungated_per_address;   /* not yet admitted; 0: 64 */
+    size_t connections_max;       /* admitted or not; 0: 4096 */
+    size_t ungated_max;           /* not yet admitted; 0: 2000 */
+    size_t ungated_per_address;   /* of one IP address; 0: 64 */
     uint32_t streams_max;         /* calls at a time on a connection; 0: 100 */
     int64_t handshake_timeout_ms; /* 0: 10 s */
     int64_t message_timeout_ms;   /* 0: 10 s; the gate's own time is not counted in it */
-    int64_t keepalive_ms;         /* PING after so long without a byte; 0: 60 s; unanswered for
-                                      20 s: dead */
-    const vch_log *log;           /* kept; may be NULL */
+    int64_t keepalive_ms; /* PING after so long without a byte while calls are open; 0: 60 s;
+                                     no answer in 20 s: dead */
+    const vch_log *log;   /* kept; may be NULL */
 } vch_grpc_server_options;
 
 VOUCH_MUST_CHECK vouch_code vch_grpc_server_new(const vch_grpc_server_options *options,

@@ -42,10 +42,21 @@ static void print_address(const struct sockaddr_storage *from, socklen_t size,
                    shown, port);
 }
 
-static void set_no_delay(int fd)
+/*
+ * Small frames go at once; the kernel finds out about peers that vanished, also while the program
+ * is busy elsewhere. Best effort: without them a connection is slower, or lingers.
+ */
+static void set_options(int fd)
 {
     const int on = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* slower without, no more */
+    const int idle_s = 60;
+    const int step_s = 20;
+    const int count = 3;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &step_s, sizeof step_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
 static void rest(vch_listener *l)
@@ -76,7 +87,7 @@ static void on_readable(evutil_socket_t listening, short what, void *context)
         char address[VCH_ADDRESS_SIZE];
         char host[VCH_ADDRESS_SIZE];
         print_address(&from, size, address, host);
-        set_no_delay(fd);
+        set_options(fd);
         l->accepted(l->context, fd, address, host);
     }
 }
@@ -215,7 +226,7 @@ static int dial_one(const struct addrinfo *to, int64_t until_ms, int *out_fd)
         (void)close(fd);
         return reason;
     }
-    set_no_delay(fd);
+    set_options(fd);
     *out_fd = fd;
     return 0;
 }

@@ -56,6 +56,11 @@ vouch_code vch_loop_run(vch_loop *loop, vouch_error *err)
     return VOUCH_OK;
 }
 
+void vch_loop_turn(vch_loop *loop)
+{
+    (void)event_base_loop(loop->base, EVLOOP_NONBLOCK); /* what fails here fails in the next wait */
+}
+
 void vch_loop_stop(vch_loop *loop)
 {
     (void)event_base_loopbreak(loop->base); /* fails only for a NULL base */

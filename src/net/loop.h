@@ -28,6 +28,9 @@ VOUCH_MUST_CHECK vouch_code vch_loop_run(vch_loop *loop, vouch_error *err);
 VOUCH_MUST_CHECK vouch_code vch_loop_run_until(vch_loop *loop, const bool *done, int64_t timeout_ms,
                                                vouch_error *err);
 
+/* Serve what is ready now, without waiting. */
+void vch_loop_turn(vch_loop *loop);
+
 /* Make the present vch_loop_run() return after the callback that runs now. */
 void vch_loop_stop(vch_loop *loop);
 

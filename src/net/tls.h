@@ -101,7 +101,7 @@ typedef struct vch_tls_options {
 
 VOUCH_MUST_CHECK vouch_code vch_tls_settings_new(const vch_tls_options *options,
                                                  vch_tls_settings **out, vouch_error *err);
-void vch_tls_settings_free(vch_tls_settings *settings); /* after what was made from it */
+void vch_tls_settings_free(vch_tls_settings *settings); /* after connections and workers */
 VCH_DEFINE_DROP(vch_tls_settings_drop, vch_tls_settings, vch_tls_settings_free)
 
 /* A renewed identity for a face that is offered; handshakes from now on use it. */
