@@ -16,12 +16,14 @@
     })
 
 /* Define `static void name(type **p)` that frees *p, for types freed through their pointer. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type cannot stand in parentheses here */
 #define VCH_DEFINE_DROP(name, type, free_function)                                                 \
     static inline void name(type **p)                                                              \
     {                                                                                              \
         free_function(*p);                                                                         \
         *p = NULL;                                                                                 \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* For malloc'd memory: VCH_SCOPED(vch_free_drop) char *text = NULL; */
 void vch_free_drop(void *pointer_to_pointer);
