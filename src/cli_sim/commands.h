@@ -8,6 +8,8 @@
 int vch_cmd_platform_create(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_run(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_measure(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_relay(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_impostor(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_quote(vch_runtime *rt, int argc, char *argv[]);
 
 /*

@@ -7,6 +7,8 @@ int main(int argc, char *argv[])
         { "run", "run a program on a simulated platform", vch_cmd_run },
         { "measure", "print the measurement that run will give", vch_cmd_measure },
         { "quote", "print a simulated quote", vch_cmd_quote },
+        { "relay", "a network in the attacker's hands", vch_cmd_relay },
+        { "impostor", "offer a genuine certificate over another key", vch_cmd_impostor },
     };
     static const vch_program program = {
         .name = "vouch-sim",
