@@ -4,6 +4,7 @@
 
 #include "prompt/command.h"
 
+int vch_cmd_demo(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_version(vch_runtime *rt, int argc, char *argv[]);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,10 +50,31 @@ static vouch_code keep_in(const char *dir, vch_demo_scene *scene, vouch_error *e
     return vch_dir_list(scene->dir, not_empty, scene->dir, err);
 }
 
+static sigset_t stop_signals(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGTERM);
+    return set;
+}
+
+vouch_code vch_demo_pause(vouch_error *err)
+{
+    const sigset_t set = stop_signals();
+    const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
+    if (sigtimedwait(&set, NULL, &pause) > 0)
+        return vouch_fail(err, VOUCH_E_REFUSED, "interrupted");
+    return VOUCH_OK;
+}
+
 vouch_code vch_demo_scene_open(const vch_runtime *rt, const char *keep_dir, vch_demo_scene *out,
                                vouch_error *err)
 {
     vch_demo_scene scene = { .rt = rt };
+    const sigset_t set = stop_signals();
+    (void)sigprocmask(SIG_BLOCK, &set,
+                      NULL); /* taken in vch_demo_pause, so that all is cleaned up */
     vouch_code rc = find_programs(&scene, err);
     if (rc == VOUCH_OK && keep_dir != NULL)
         rc = keep_in(keep_dir, &scene, err);
@@ -129,11 +151,10 @@ static const char *last_line(vch_buffer *errors)
 {
     while (errors->size > 0 && errors->data[errors->size - 1] == '\n')
         errors->size--;
-    char *text = (char *)errors->data;
-    if (vch_buffer_text(errors) == NULL || errors->size == 0)
+    const char *text = vch_buffer_text(errors);
+    if (text == NULL || errors->size == 0)
         return "it gave no reason";
-    text = (char *)errors->data;
-    char *newline = strrchr(text, '\n');
+    const char *newline = strrchr(text, '\n');
     return newline == NULL ? text : newline + 1;
 }
 
@@ -244,7 +265,9 @@ vouch_code vch_demo_event_next(vch_demo_actor *actor, int64_t timeout_ms, vch_js
         vouch_code rc = event_in_log(actor, out, err);
         if (rc != VOUCH_OK || *out != NULL || ended || vch_clock_monotonic_ms() >= until)
             return rc;
-        (void)nanosleep(&(struct timespec) { .tv_nsec = POLL_MS * 1000000L }, NULL);
+        rc = vch_demo_pause(err);
+        if (rc != VOUCH_OK)
+            return rc;
     }
 }
 

@@ -28,6 +28,12 @@ VOUCH_MUST_CHECK vouch_code vch_demo_scene_open(const vch_runtime *rt, const cha
                                                 vch_demo_scene *out, vouch_error *err);
 void vch_demo_scene_close(vch_demo_scene *scene);
 
+/*
+ * Wait a moment (20 ms). VOUCH_E_REFUSED if the user pressed Ctrl-C: SIGINT and SIGTERM are held back
+ * from open on and taken here, so that every process is stopped and the directory removed.
+ */
+VOUCH_MUST_CHECK vouch_code vch_demo_pause(vouch_error *err);
+
 /* `dir`/ a path inside it made with a format; into `out`. */
 VOUCH_MUST_CHECK VOUCH_PRINTF(3, 5) vouch_code
     vch_demo_path(const vch_demo_scene *scene, char out[static VCH_PATH_SIZE], const char *fmt,

@@ -3,6 +3,7 @@
 int main(int argc, char *argv[])
 {
     static const vch_command commands[] = {
+        { "demo", "play a whole attested federation on this machine", vch_cmd_demo },
         { "version", "print the version and what the program was built with", vch_cmd_version },
     };
     static const vch_program program = {
