@@ -1,0 +1,119 @@
+"""What the interop tests share: virtual environments, sites made by the commands a user would type, processes."""
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+CHECKOUT = HERE.parent.parent
+DIGITS = CHECKOUT / "examples/data/optdigits.csv"
+
+
+def openfl_environment(build, release, *pins):
+    """The bin directory of a virtual environment with that release of OpenFL; made once."""
+    directory = pathlib.Path(build).resolve() / "interop" / f"openfl-{release}"
+    if not (directory / "bin/fx").exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", directory], check=True)
+        pip = [directory / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, f"openfl=={release}", *pins], check=True)
+    return directory / "bin"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Site:
+    """A participant's directory, and commands run in it."""
+
+    def __init__(self, directory, programs):
+        self.directory, self.programs = pathlib.Path(directory), pathlib.Path(programs)
+        for name in ("plan", "cert", "data", "save", "logs"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+
+    def __truediv__(self, name):
+        return self.directory / name
+
+    def run(self, program, *words, environment=None):
+        done = subprocess.run([self.programs / program, *map(str, words)], cwd=self.directory, text=True,
+                              capture_output=True, timeout=120, env=dict(os.environ, **(environment or {})))
+        assert done.returncode == 0, f"{program} {' '.join(map(str, words))}: exit {done.returncode}\n" \
+                                     f"{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def ask(self, program, *words):
+        return json.loads(self.run(program, *words, "--json"))
+
+
+class Process:
+    """A process with its output in a file; stopped when the block ends."""
+
+    def __init__(self, argv, directory, log, environment=None):
+        self.log = pathlib.Path(log)
+        self.file = open(log, "w")
+        self.child = subprocess.Popen([str(a) for a in argv], cwd=directory, stdin=subprocess.DEVNULL,
+                                      stdout=self.file, stderr=subprocess.STDOUT, start_new_session=True,
+                                      env=dict(os.environ, **(environment or {})))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.child.pid, 15)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.child.wait(5)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.child.pid, 9)
+        self.child.wait()
+        self.file.close()
+
+    def event(self, name, seconds=30):
+        """The first JSON log line of that event."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            ended = self.child.poll() is not None
+            for line in self.log.read_text(errors="replace").splitlines():
+                if line.startswith("{") and json.loads(line).get("event") == name:
+                    return json.loads(line)
+            if ended:
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"no event {name}; the log ends:\n" + self.tail())
+
+    def wait(self, seconds):
+        try:
+            return self.child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {seconds} s; the log ends:\n" + self.tail()) from None
+
+    def tail(self):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])
+
+
+def certificate_digest(path):
+    der = subprocess.run(["openssl", "x509", "-in", path, "-outform", "DER"], check=True,
+                         capture_output=True).stdout
+    return hashlib.sha256(der).hexdigest()
+
+
+def attestation_yaml(federation, local):
+    """The text of attestation.yaml; JSON is YAML, and its quotes settle every question of type."""
+    lines = ["version: 1", "federation:"]
+    lines += [f"  {k}: {json.dumps(v)}" for k, v in federation.items()]
+    lines += ["local:"] + [f"  {k}: {json.dumps(v)}" for k, v in local.items()]
+    return "\n".join(lines) + "\n"
+
+
+def new_federation_id():
+    return secrets.token_hex(16)
