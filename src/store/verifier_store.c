@@ -79,6 +79,11 @@ vouch_code vch_verifier_store_commit(vch_verifier_store *store, vouch_error *err
     return vch_database_commit(store->db, err);
 }
 
+void vch_verifier_store_rollback(vch_verifier_store *store)
+{
+    vch_database_rollback(store->db);
+}
+
 vouch_code vch_verifier_store_key_add(vch_verifier_store *store, const char *name,
                                       const uint8_t digest[static 32], int64_t now_unix_s,
                                       vouch_error *err)

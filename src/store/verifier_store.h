@@ -26,6 +26,7 @@ VCH_DEFINE_DROP(vch_verifier_store_drop, vch_verifier_store, vch_verifier_store_
 
 VOUCH_MUST_CHECK vouch_code vch_verifier_store_begin(vch_verifier_store *store, vouch_error *err);
 VOUCH_MUST_CHECK vouch_code vch_verifier_store_commit(vch_verifier_store *store, vouch_error *err);
+void vch_verifier_store_rollback(vch_verifier_store *store);
 
 typedef struct vch_store_api_key {
     int64_t id;
