@@ -1,0 +1,17 @@
+#include "cli/verifyd_commands.h"
+
+int main(int argc, char *argv[])
+{
+    static const vch_command commands[] = {
+        { "init", "make keys, an API key and a configuration in a directory",
+          vch_cmd_verifyd_init },
+        { "", "serve: --config FILE", vch_cmd_verifyd_serve },
+    };
+    static const vch_program program = {
+        .name = "vouch-verifyd",
+        .summary = "A verification service that speaks Intel Trust Authority's protocol.",
+        .commands = commands,
+        .command_count = sizeof commands / sizeof *commands,
+    };
+    return vch_program_main(&program, argc, argv);
+}

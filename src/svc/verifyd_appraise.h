@@ -1,0 +1,46 @@
+/*
+ * The decision of the verification service: a parsed request against collateral, roots and
+ * policies at a moment. Reads its files once, then is immutable: share freely. No network, no clock.
+ */
+#ifndef VCH_SVC_VERIFYD_APPRAISE_H
+#define VCH_SVC_VERIFYD_APPRAISE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/scope.h"
+#include "result/token_build.h"
+#include "svc/attest_request.h"
+#include "svc/verifyd_config.h"
+#include "vouch/verifier.h"
+
+#define VCH_VERIFYD_MESSAGE_SIZE 320
+
+typedef struct vch_appraiser vch_appraiser;
+
+/* Fails with VOUCH_E_CONFIG, _NOT_FOUND, _IO … for a root, policy or collateral that cannot be used. */
+VOUCH_MUST_CHECK vouch_code vch_appraiser_new(const vch_verifyd_config *config, vch_appraiser **out,
+                                              vouch_error *err);
+void vch_appraiser_free(vch_appraiser *appraiser);
+VCH_DEFINE_DROP(vch_appraiser_drop, vch_appraiser, vch_appraiser_free)
+
+/* Zeroed it is a refusal. */
+typedef struct vch_attest_result {
+    bool accepted;
+    const char *step; /* refused: request quote binding policy; constants */
+    const char *code;
+    char message[VCH_VERIFYD_MESSAGE_SIZE];
+    vouch_appraisal *appraisal; /* may be NULL in a refusal */
+    vch_token_collateral collateral;
+    vch_token_policy policies[VCH_VERIFYD_POLICIES_MAX];
+    size_t policy_count;
+} vch_attest_result;
+
+/* VOUCH_OK: the decision is in `out`; drop it. Everything but single use of the nonce is judged. */
+VOUCH_MUST_CHECK vouch_code vch_appraiser_judge(const vch_appraiser *appraiser,
+                                                const vch_attest_request *request,
+                                                int64_t now_unix_s, vch_attest_result *out,
+                                                vouch_error *err);
+void vch_attest_result_drop(vch_attest_result *result);
+
+#endif

@@ -1,0 +1,437 @@
+#include "svc/verifyd_config.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/scope.h"
+#include "config/schema.h"
+#include "config/yaml.h"
+
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+
+/* The values as the tables read them; texts belong to the document. */
+typedef struct raw {
+    int64_t version;
+    const char *listen, *base_url, *instance, *state;
+    const vch_yaml_node *tls, *token, *nonce, *crl, *roots, *collateral, *policies;
+} raw;
+
+typedef struct raw_pair {
+    const char *first, *second;
+} raw_pair;
+
+typedef struct raw_token {
+    int64_t lifetime_s;
+    const vch_yaml_node *keys;
+} raw_token;
+
+typedef struct raw_crl {
+    const char *listen, *root_key, *signing_key;
+} raw_crl;
+
+static const vch_setting top_table[] = {
+    { .key = "version",
+      .type = VCH_SETTING_INT,
+      .offset = offsetof(raw, version),
+      .required = true,
+      .min = 1,
+      .max = 1,
+      .help = "of this file's form" },
+    { .key = "listen",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw, listen),
+      .required = true,
+      .min = 1,
+      .max = 80,
+      .help = "ADDRESS:PORT of the service" },
+    { .key = "base_url",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw, base_url),
+      .required = true,
+      .min = 9,
+      .max = VCH_VERIFYD_URL_SIZE - 1,
+      .help = "https origin that clients use and tokens name; no final slash" },
+    { .key = "instance",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw, instance),
+      .required = true,
+      .min = VCH_UUID_TEXT_SIZE,
+      .max = VCH_UUID_TEXT_SIZE,
+      .help = "UUID of this verifier, in every token" },
+    { .key = "state",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw, state),
+      .required = true,
+      .min = 1,
+      .help = "database file: API keys, used nonces, decisions" },
+    { .key = "tls",
+      .type = VCH_SETTING_MAPPING,
+      .offset = offsetof(raw, tls),
+      .required = true,
+      .help = "certificate and key of the service" },
+    { .key = "token",
+      .type = VCH_SETTING_MAPPING,
+      .offset = offsetof(raw, token),
+      .required = true,
+      .help = "keys that sign tokens and nonces" },
+    { .key = "crl",
+      .type = VCH_SETTING_MAPPING,
+      .offset = offsetof(raw, crl),
+      .required = true,
+      .help = "keys that sign the CRLs" },
+    { .key = "nonce",
+      .type = VCH_SETTING_MAPPING,
+      .offset = offsetof(raw, nonce),
+      .help = "life of a nonce" },
+    { .key = "roots",
+      .type = VCH_SETTING_LIST,
+      .offset = offsetof(raw, roots),
+      .required = true,
+      .min = 1,
+      .max = VCH_VERIFYD_ROOTS_MAX,
+      .help = "'intel', or PEM files of other vendors' roots (simulated platforms)" },
+    { .key = "collateral",
+      .type = VCH_SETTING_MAPPING,
+      .offset = offsetof(raw, collateral),
+      .required = true,
+      .help = "where the collateral of platforms is" },
+    { .key = "policies",
+      .type = VCH_SETTING_LIST,
+      .offset = offsetof(raw, policies),
+      .max = VCH_VERIFYD_POLICIES_MAX,
+      .help = "policies under UUIDs" },
+};
+
+static const vch_setting tls_table[] = {
+    { .key = "certificate",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw_pair, first),
+      .required = true,
+      .min = 1,
+      .help = "PEM file" },
+    { .key = "key",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw_pair, second),
+      .required = true,
+      .min = 1,
+      .help = "PEM file" },
+};
+
+static const vch_setting token_table[] = {
+    { .key = "lifetime_s",
+      .type = VCH_SETTING_INT,
+      .offset = offsetof(raw_token, lifetime_s),
+      .min = 5,
+      .max = 300,
+      .fallback = "300",
+      .help = "life of a token in seconds" },
+    { .key = "keys",
+      .type = VCH_SETTING_LIST,
+      .offset = offsetof(raw_token, keys),
+      .required = true,
+      .min = 1,
+      .max = VCH_VERIFYD_KEYS_MAX,
+      .help = "the first signs, all are published" },
+};
+
+static const vch_setting key_table[] = {
+    { .key = "key",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw_pair, first),
+      .required = true,
+      .min = 1,
+      .help = "PEM file, RSA" },
+    { .key = "chain",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw_pair, second),
+      .required = true,
+      .min = 1,
+      .help = "PEM file: leaf, signing CA, root" },
+};
+
+static const vch_setting crl_table[] = {
+    { .key = "root_key",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw_crl, root_key),
+      .required = true,
+      .min = 1,
+      .help = "PEM file: key of the token root" },
+    { .key = "signing_key",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw_crl, signing_key),
+      .required = true,
+      .min = 1,
+      .help = "PEM file: key of the signing CA" },
+    { .key = "listen",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw_crl, listen),
+      .min = 1,
+      .help = "ADDRESS:PORT that also serves the CRLs over plain HTTP" },
+};
+
+static const vch_setting nonce_table[] = {
+    { .key = "lifetime_s",
+      .type = VCH_SETTING_INT,
+      .offset = offsetof(vch_verifyd_config, nonce_lifetime_s),
+      .min = 1,
+      .max = 3600,
+      .fallback = "120",
+      .help = "life of a nonce in seconds" },
+};
+
+static const vch_setting collateral_table[] = {
+    { .key = "dir",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw_pair, first),
+      .required = true,
+      .min = 1,
+      .help = "directory of one platform family, or of <FMSPC>-<sgx|tdx> directories" },
+};
+
+static const vch_setting policy_table[] = {
+    { .key = "id",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw_pair, first),
+      .required = true,
+      .min = VCH_UUID_TEXT_SIZE,
+      .max = VCH_UUID_TEXT_SIZE,
+      .help = "UUID" },
+    { .key = "file",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw_pair, second),
+      .required = true,
+      .min = 1,
+      .help = "a Vouch policy" },
+};
+
+typedef struct reader {
+    const char *dir; /* of the file */
+    vch_faults *faults;
+    vch_verifyd_config *config;
+} reader;
+
+static bool put_path(reader *r, const vch_yaml_node *at, const char *path,
+                     char out[static VCH_PATH_SIZE])
+{
+    if (vch_path_join(r->dir, path, out, NULL) == VOUCH_OK)
+        return true;
+    vch_faults_at(r->faults, at, "the path is too long");
+    return false;
+}
+
+static bool put_listen(reader *r, const vch_yaml_node *at, const char *text,
+                       vch_verifyd_listen *out)
+{
+    vouch_error err = { 0 };
+    if (vch_verifyd_listen_parse(text, out, &err) == VOUCH_OK)
+        return true;
+    vch_faults_at(r->faults, at, "%s", err.frame[0]);
+    return false;
+}
+
+static bool put_uuid(reader *r, const vch_yaml_node *at, const char *text,
+                     char out[static VCH_UUID_TEXT_SIZE + 1])
+{
+    if (!vch_uuid_is_valid(text)) {
+        vch_faults_at(r->faults, at, "'%s' is no UUID", text);
+        return false;
+    }
+    memcpy(out, text, VCH_UUID_TEXT_SIZE + 1);
+    return true;
+}
+
+static bool read_tls(reader *r, const vch_yaml_node *node)
+{
+    raw_pair pair = { 0 };
+    return vch_schema_read(node, "tls", tls_table, COUNT(tls_table), &pair, r->faults)
+           && put_path(r, node, pair.first, r->config->tls_certificate)
+           && put_path(r, node, pair.second, r->config->tls_key);
+}
+
+static bool read_token(reader *r, const vch_yaml_node *node)
+{
+    raw_token token = { 0 };
+    if (!vch_schema_read(node, "token", token_table, COUNT(token_table), &token, r->faults))
+        return false;
+    r->config->token_lifetime_s = token.lifetime_s;
+    r->config->key_count = vch_yaml_count(token.keys);
+    for (size_t i = 0; i < r->config->key_count; i++) {
+        const vch_yaml_node *item = vch_yaml_at(token.keys, i);
+        raw_pair pair = { 0 };
+        if (!vch_schema_read(item, "keys", key_table, COUNT(key_table), &pair, r->faults)
+            || !put_path(r, item, pair.first, r->config->keys[i].key)
+            || !put_path(r, item, pair.second, r->config->keys[i].chain))
+            return false;
+    }
+    return true;
+}
+
+static bool read_crl(reader *r, const vch_yaml_node *node)
+{
+    raw_crl crl = { 0 };
+    return vch_schema_read(node, "crl", crl_table, COUNT(crl_table), &crl, r->faults)
+           && put_path(r, node, crl.root_key, r->config->root_ca_key)
+           && put_path(r, node, crl.signing_key, r->config->signing_ca_key)
+           && (crl.listen == NULL || put_listen(r, node, crl.listen, &r->config->crl_listen));
+}
+
+static bool read_roots(reader *r, const vch_yaml_node *list)
+{
+    for (size_t i = 0; i < vch_yaml_count(list); i++) {
+        const vch_yaml_node *item = vch_yaml_at(list, i);
+        const char *text = vch_yaml_string(item);
+        if (text == NULL) {
+            vch_faults_at(r->faults, item, "a root is 'intel' or the path of a PEM file");
+            return false;
+        }
+        if (strcmp(text, "intel") == 0)
+            r->config->intel_root = true;
+        else if (!put_path(r, item, text, r->config->roots[r->config->root_count++]))
+            return false;
+    }
+    return true;
+}
+
+static bool read_policies(reader *r, const vch_yaml_node *list)
+{
+    size_t count = list != NULL ? vch_yaml_count(list) : 0;
+    if (count == 0)
+        return true;
+    r->config->policies = calloc(count, sizeof *r->config->policies);
+    if (r->config->policies == NULL) {
+        vch_faults_at(r->faults, list, "no memory for the policies");
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const vch_yaml_node *item = vch_yaml_at(list, i);
+        vch_verifyd_policy_file *policy = &r->config->policies[i];
+        raw_pair pair = { 0 };
+        if (!vch_schema_read(item, "policies", policy_table, COUNT(policy_table), &pair, r->faults)
+            || !put_uuid(r, item, pair.first, policy->id)
+            || !put_path(r, item, pair.second, policy->file))
+            return false;
+        for (size_t j = 0; j < i; j++) {
+            if (strcasecmp(policy->id, r->config->policies[j].id) == 0) {
+                vch_faults_at(r->faults, item, "policy %s stands twice", policy->id);
+                return false;
+            }
+        }
+        r->config->policy_count = i + 1;
+    }
+    return true;
+}
+
+static bool read_base_url(reader *r, const vch_yaml_node *root, const char *url)
+{
+    size_t size = strlen(url);
+    if (strncmp(url, "https://", 8) != 0 || url[size - 1] == '/') {
+        vch_faults_at(r->faults, vch_yaml_get(root, "base_url"),
+                      "base_url must begin with https:// and have no final slash");
+        return false;
+    }
+    memcpy(r->config->base_url, url, size + 1);
+    return true;
+}
+
+/* Every part is read although one before it failed, so that all faults are told in one run. */
+static bool read_all(reader *r, const vch_yaml_node *root)
+{
+    raw top = { 0 };
+    raw_pair collateral = { 0 };
+    if (!vch_schema_read(root, "configuration", top_table, COUNT(top_table), &top, r->faults))
+        return false;
+    bool good = read_base_url(r, root, top.base_url);
+    good = put_listen(r, vch_yaml_get(root, "listen"), top.listen, &r->config->listen) && good;
+    good =
+        put_uuid(r, vch_yaml_get(root, "instance"), top.instance, r->config->instance_id) && good;
+    good = put_path(r, root, top.state, r->config->state) && good;
+    good = read_tls(r, top.tls) && good;
+    good = read_token(r, top.token) && good;
+    good = read_crl(r, top.crl) && good;
+    good = read_roots(r, top.roots) && good;
+    good = read_policies(r, top.policies) && good;
+    good = vch_schema_read(top.collateral, "collateral", collateral_table, COUNT(collateral_table),
+                           &collateral, r->faults)
+           && put_path(r, top.collateral, collateral.first, r->config->collateral_dir) && good;
+    r->config->nonce_lifetime_s = 120;
+    if (top.nonce != NULL)
+        good = vch_schema_read(top.nonce, "nonce", nonce_table, COUNT(nonce_table), r->config,
+                               r->faults)
+               && good;
+    return good;
+}
+
+vouch_code vch_verifyd_config_read(const char *path, vch_faults *faults, vch_verifyd_config **out,
+                                   vouch_error *err)
+{
+    char dir[VCH_PATH_SIZE];
+    VCH_SCOPED(vch_buffer_drop) vch_buffer text = { 0 };
+    VCH_SCOPED(vch_yaml_drop) vch_yaml *document = NULL;
+    VCH_SCOPED(vch_verifyd_config_drop) vch_verifyd_config *config = calloc(1, sizeof *config);
+    if (config == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for the configuration");
+    vouch_code rc = vch_path_directory(path, dir, err);
+    if (rc == VOUCH_OK)
+        rc = vch_file_read(path, VCH_YAML_MAX_SIZE, &text, err);
+    if (rc == VOUCH_OK)
+        rc = vch_yaml_parse(path, vch_buffer_span(&text), faults, &document, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    reader r = { dir, faults, config };
+    bool good = read_all(&r, vch_yaml_root(document));
+    rc = vch_faults_check(faults, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (!good)
+        return vouch_fail(err, VOUCH_E_INTERNAL, "%s: refused without a reason", path);
+    *out = VCH_MOVE(config);
+    return VOUCH_OK;
+}
+
+void vch_verifyd_config_free(vch_verifyd_config *config)
+{
+    if (config == NULL)
+        return;
+    free(config->policies);
+    free(config);
+}
+
+static bool parse_port(const char *text, uint16_t *out)
+{
+    uint32_t port = 0;
+    size_t size = strlen(text);
+    if (size == 0 || size > 5)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        port = port * 10 + (uint32_t)(text[i] - '0');
+    }
+    if (port == 0 || port > UINT16_MAX)
+        return false;
+    *out = (uint16_t)port;
+    return true;
+}
+
+vouch_code vch_verifyd_listen_parse(const char *text, vch_verifyd_listen *out, vouch_error *err)
+{
+    vch_verifyd_listen made = { 0 };
+    const char *colon = strrchr(text, ':');
+    const char *begin = text;
+    size_t size = colon != NULL ? (size_t)(colon - text) : 0;
+    if (size >= 2 && text[0] == '[' && text[size - 1] == ']') {
+        begin++;
+        size -= 2;
+    } else if (memchr(text, ':', size) != NULL) {
+        size = 0; /* an IPv6 address without brackets: where would the port begin? */
+    }
+    if (size == 0 || size >= sizeof made.address || !parse_port(colon + 1, &made.port))
+        return vouch_fail(err, VOUCH_E_CONFIG,
+                          "'%s' is no address to listen on; 127.0.0.1:8443 or [::1]:8443 are",
+                          text);
+    memcpy(made.address, begin, size);
+    *out = made;
+    return VOUCH_OK;
+}

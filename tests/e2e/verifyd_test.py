@@ -1,0 +1,571 @@
+#!/usr/bin/env python3
+"""`vouch-verifyd` over raw HTTPS: usage verifyd_test.py DIRECTORY-OF-PROGRAMS"""
+import base64
+import concurrent.futures
+import hashlib
+import http.client
+import json
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+
+import tap
+
+PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
+STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-verifyd-test-"))
+JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+HELD = b"\xa1 claims, and no JSON"
+MRENCLAVE = "ab" * 32
+
+
+def program(name, *words, **more):
+    done = subprocess.run([PROGRAMS / name, *map(str, words)], capture_output=True, text=True,
+                          timeout=60, **more)
+    return done
+
+
+def must(name, *words):
+    done = program(name, *words)
+    assert done.returncode == 0, f"{name} {words}: {done.stderr}"
+    return done.stdout
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Service:
+    """One vouch-verifyd with its own directory and port."""
+
+    def __init__(self, name, platform, *more):
+        self.port = free_port()
+        self.made = json.loads(must(
+            "vouch-verifyd", "init", STAGE / name, "--host", "127.0.0.1",
+            "--listen", f"127.0.0.1:{self.port}", "--root", platform / "root.pem",
+            "--collateral-dir", platform / "collateral", "--json", *more))
+        self.key = pathlib.Path(self.made["api_key_file"]).read_text()
+        self.tls = ssl.create_default_context(cafile=self.made["tls_ca"])
+        self.start()
+
+    def start(self):
+        self.log = open(STAGE / f"log-{self.port}", "a")
+        self.process = subprocess.Popen(
+            [PROGRAMS / "vouch-verifyd", "--config", self.made["config"], "--log-level", "info"],
+            stdout=subprocess.PIPE, stderr=self.log, text=True)
+        line = self.process.stdout.readline()
+        assert line == f"listening {self.made['base_url']}\n", line
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        status = self.process.wait(timeout=10)
+        self.process.stdout.close()
+        self.log.close()
+        return status
+
+    def call(self, method, path, body=None, key=True, headers=None):
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls,
+                                                 timeout=20)
+        send = dict(headers or {})
+        if key is not None:
+            send["x-api-key"] = self.key if key is True else key
+        try:
+            connection.request(method, path, body=body, headers=send)
+            answer = connection.getresponse()
+            return answer, answer.read()
+        finally:
+            connection.close()
+
+    def nonce(self, version=1):
+        answer, body = self.call("GET", f"/appraisal/v{version}/nonce")
+        assert answer.status == 200, body
+        return json.loads(body)
+
+    def attest(self, request, version=1, **more):
+        answer, body = self.call("POST", f"/appraisal/v{version}/attest",
+                                 json.dumps(request).encode(), headers=JSON, **more)
+        return answer.status, json.loads(body)
+
+
+def report_data(nonce, held, tdx=False):
+    bound = (base64.b64decode(nonce["val"]) + base64.b64decode(nonce["iat"]) if nonce else b"") + held
+    if tdx:
+        return hashlib.sha512(bound).hexdigest()
+    return hashlib.sha256(bound).hexdigest() + "00" * 32
+
+
+def quote(platform, data, *more):
+    measured = () if platform == TDX else ("--mrenclave", MRENCLAVE)
+    return must("vouch-sim", "quote", "--platform", platform, "--report-data", data, *measured,
+                *more).strip()
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+def sgx_request(service, held=HELD, **more):
+    nonce = service.nonce()
+    request = {"quote": quote(SGX, report_data(nonce, held)), "verifier_nonce": nonce,
+               "runtime_data": b64(held)}
+    request.update(more)
+    return request
+
+
+def parts(token):
+    header, payload, _ = token.split(".")
+    return [json.loads(base64.urlsafe_b64decode(p + "=" * (-len(p) % 4))) for p in (header, payload)]
+
+
+def token_of(answer):
+    status, body = answer
+    assert status == 200, body
+    assert list(body) == ["token"], body
+    return body["token"]
+
+
+def refused(answer, *words):
+    status, body = answer
+    assert status == 400, (status, body)
+    assert list(body) == ["error"], body
+    for word in words:
+        assert word in body["error"], body
+
+
+def policy_file(name, mrenclave):
+    path = STAGE / f"{name}.yaml"
+    path.write_text(f"measurements: [{{mrenclave: \"{mrenclave}\"}}]\n"
+                    f"roots: [\"{ROOT_DIGEST}\"]\n")
+    return path
+
+
+def init_prints_where_everything_is_and_keys_are_private():
+    made = S.made
+    for name in ("config", "tls_ca", "api_key_file", "token_root"):
+        assert pathlib.Path(made[name]).is_file(), name
+    assert made["base_url"] == f"https://127.0.0.1:{S.port}"
+    assert len(made["policies"]) == 2
+    for found in (STAGE / "main").rglob("*.key"):
+        assert stat.S_IMODE(found.stat().st_mode) == 0o600, found
+    assert re.fullmatch("[A-Za-z0-9]{40}", S.key), "a key that each official client takes"
+
+
+def init_does_not_overwrite():
+    done = program("vouch-verifyd", "init", STAGE / "main", "--host", "127.0.0.1")
+    assert done.returncode == 2 and "already" in done.stderr, done
+
+
+def check_config_says_what_is_wrong_and_where():
+    config = pathlib.Path(S.made["config"])
+    assert program("vouch-verifyd", "--config", config, "--check-config").returncode == 0
+    bad = config.with_name("bad.yaml")
+    bad.write_text(config.read_text().replace("lifetime_s: 300", "lifetime_s: 301")
+                   .replace("instance:", "instanze:"))
+    done = program("vouch-verifyd", "--config", bad, "--check-config")
+    assert done.returncode == 2, done
+    assert re.search(r"bad\.yaml:\d+:\d+: .*instanze", done.stderr), done.stderr
+
+
+def a_nonce_has_intels_form():
+    for version in (1, 2):
+        answer, body = S.call("GET", f"/appraisal/v{version}/nonce")
+        nonce = json.loads(body)
+        assert sorted(nonce) == ["iat", "signature", "val"]
+        val = base64.b64decode(nonce["val"], validate=True)
+        assert len(val) == 88 and len(base64.b64decode(val, validate=True)) == 64
+        assert re.fullmatch(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC",
+                            base64.b64decode(nonce["iat"], validate=True))
+        assert len(base64.b64decode(nonce["signature"], validate=True)) == 384
+        assert len(body) <= 4096 and answer.getheader("content-type") == "application/json"
+
+
+def an_sgx_quote_gets_a_flat_token():
+    request = sgx_request(S)
+    token = token_of(S.attest(request))
+    header, claims = parts(token)
+    assert header["alg"] == "PS384" and header["typ"] == "JWT"
+    assert header["jku"] == S.made["base_url"] + "/certs" and re.fullmatch("[0-9a-f]{96}", header["kid"])
+    assert claims["ver"] == "1.0.0" and claims["iss"] == "Intel Trust Authority"
+    assert claims["exp"] - claims["iat"] == 300 and claims["nbf"] == claims["iat"] <= time.time()
+    assert claims["attester_type"] == "SGX" and claims["attester_tcb_status"] == "UpToDate"
+    assert claims["attester_held_data"] == b64(HELD)
+    assert claims["verifier_nonce"] == request["verifier_nonce"]
+    assert claims["sgx_mrenclave"] == MRENCLAVE and claims["dbgstat"] == "disabled"
+    assert claims["policy_defined_claims"] == {"simulated": True}
+    assert claims["sgx_collateral"]["quotehash"] == hashlib.sha256(
+        base64.b64decode(request["quote"])).hexdigest()
+    tcb_info = (SGX / "collateral/tcb_info.json").read_bytes()
+    assert claims["sgx_collateral"]["tcbinfohash"] == hashlib.sha256(tcb_info).hexdigest()
+    assert "aud" not in claims and "sgx" not in claims
+
+
+def a_tdx_quote_gets_a_nested_token_on_v2():
+    nonce = TDX_SERVICE.nonce(2)
+    evidence = {"quote": quote(TDX, report_data(nonce, HELD, True)), "runtime_data": b64(HELD),
+                "verifier_nonce": nonce, "user_data": None, "event_log": None}
+    _, claims = parts(token_of(TDX_SERVICE.attest({"tdx": evidence}, 2)))
+    assert claims["ver"] == "2.0.0" and claims["iss"] == TDX_SERVICE.made["base_url"]
+    assert claims["appraisal"] == {"method": "default", "ver": 2}
+    assert claims["tdx"]["attester_type"] == "TDX" and len(claims["tdx"]["tdx_mrtd"]) == 96
+    assert claims["tdx"]["verifier_nonce"] == nonce and "attester_type" not in claims
+
+
+def a_flat_body_on_v2_gets_a_flat_token():
+    _, claims = parts(token_of(S.attest(sgx_request(S), 2)))
+    assert claims["ver"] == "1.0.0" and claims["attester_type"] == "SGX"
+
+
+def a_composite_body_on_v1_is_refused():
+    request = sgx_request(S)
+    refused(S.attest({"sgx": request}), "quote")
+
+
+def nulls_and_empties_mean_absent():
+    request = sgx_request(S, policy_ids=None, policy_must_match=None, token_signing_alg=None,
+                          user_data=None, event_log=None, unknown_member=7)
+    token_of(S.attest(request))
+    request = sgx_request(S, policy_ids=[], token_signing_alg="", user_data="")
+    token_of(S.attest(request))
+    data = report_data(None, b"")
+    token_of(S.attest({"quote": quote(SGX, data), "verifier_nonce": None, "runtime_data": ""}))
+
+
+def both_base64_alphabets_with_and_without_padding_are_read():
+    for change in (lambda t: t.translate(str.maketrans("+/", "-_")),
+                   lambda t: t.translate(str.maketrans("+/", "-_")).rstrip("="),
+                   lambda t: t.rstrip("=")):
+        request = sgx_request(S)
+        request["quote"] = change(request["quote"])
+        request["runtime_data"] = change(request["runtime_data"])
+        token_of(S.attest(request))
+    request = sgx_request(S)
+    request["quote"] = request["quote"][:40] + "\n" + request["quote"][40:]
+    refused(S.attest(request), "quote")
+
+
+def rs256_is_given_on_demand_and_others_are_refused():
+    header, _ = parts(token_of(S.attest(sgx_request(S, token_signing_alg="RS256"))))
+    assert header["alg"] == "RS256"
+    refused(S.attest(sgx_request(S, token_signing_alg="none")), "token_signing_alg")
+
+
+def runtime_data_that_is_json_comes_back_as_json():
+    held = b'{"b": [1, 2], "a": "x"}'
+    _, claims = parts(token_of(S.attest(sgx_request(S, held))))
+    assert claims["attester_runtime_data"] == {"a": "x", "b": [1, 2]}
+    assert "attester_held_data" not in claims
+
+
+def openfls_form_without_a_nonce_is_accepted():
+    pem = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    request = {"quote": quote(SGX, hashlib.sha256(pem).hexdigest() + "00" * 32),
+               "runtime_data": b64(pem)}
+    _, claims = parts(token_of(S.attest(request)))
+    assert claims["attester_held_data"] == b64(pem) and "verifier_nonce" not in claims
+
+
+def a_nonce_is_good_once():
+    request = sgx_request(S)
+    token_of(S.attest(request))
+    refused(S.attest(request), "nonce", "used before")
+
+
+def a_used_nonce_stays_used_after_a_kill():
+    request = sgx_request(S)
+    token_of(S.attest(request))
+    S.stop(signal.SIGKILL)
+    S.start()
+    refused(S.attest(request), "used before")
+
+
+def of_many_at_once_with_one_nonce_exactly_one_wins():
+    request = sgx_request(S)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        statuses = sorted(s for s, _ in pool.map(lambda _: S.attest(request), range(8)))
+    assert statuses == [200] + [400] * 7, statuses
+
+
+def a_nonce_expires():
+    request = sgx_request(SHORT)
+    time.sleep(2.2)
+    refused(SHORT.attest(request), "nonce", "expired")
+
+
+def a_nonce_that_was_touched_is_refused():
+    for name, change in (("val", b"A"), ("iat", b"2"), ("signature", b"\0")):
+        request = sgx_request(S)
+        nonce = request["verifier_nonce"]
+        bytes_of = bytearray(base64.b64decode(nonce[name]))
+        bytes_of[5] ^= 1
+        nonce[name] = b64(bytes(bytes_of))
+        request["quote"] = quote(SGX, report_data(nonce, HELD))
+        refused(S.attest(request), "nonce")
+    request = sgx_request(S)
+    nonce = request["verifier_nonce"]
+    val, iat = base64.b64decode(nonce["val"]), base64.b64decode(nonce["iat"])
+    nonce["val"], nonce["iat"] = b64(val + iat[:1]), b64(iat[1:])  # the same bytes in a row
+    refused(S.attest(request), "nonce")
+    foreign = sgx_request(SHORT)
+    refused(S.attest(foreign), "not made by this service")
+    request = sgx_request(S)
+    del request["verifier_nonce"]["signature"]
+    refused(S.attest(request), "signature")
+
+
+def a_quote_bound_to_other_data_or_nonce_is_refused():
+    refused(S.attest(sgx_request(S, runtime_data=b64(HELD + b"x"))), "not bound")
+    request = sgx_request(S)
+    request["verifier_nonce"] = S.nonce()
+    refused(S.attest(request), "not bound")
+    request = sgx_request(S)
+    del request["runtime_data"]
+    refused(S.attest(request), "not bound")
+    nonce = S.nonce()  # right in the first half, but the second is not zero
+    data = report_data(nonce, HELD)[:-2] + "01"
+    refused(S.attest({"quote": quote(SGX, data), "verifier_nonce": nonce, "runtime_data": b64(HELD)}),
+            "not bound")
+
+
+def a_corrupted_quote_is_refused():
+    for at in (0, 4, 50, 120, 400, 440, 700, 1000, 1100, 2000):
+        request = sgx_request(S)
+        raw = bytearray(base64.b64decode(request["quote"]))
+        raw[at] ^= 1
+        request["quote"] = b64(bytes(raw))
+        refused(S.attest(request), "Failed to verify quote")
+    for size in (0, 1, 47, 48, 432, 1000):
+        request = sgx_request(S)
+        request["quote"] = b64(base64.b64decode(request["quote"])[:size])
+        refused(S.attest(request))
+
+
+def a_platform_under_another_root_is_refused():
+    nonce = S.nonce()
+    refused(S.attest({"quote": quote(STRANGER, report_data(nonce, HELD)), "verifier_nonce": nonce,
+                      "runtime_data": b64(HELD)}), "Failed to verify quote")
+
+
+def a_revoked_platform_gets_no_token_and_an_old_one_does():
+    revoked = make_platform("revoked", "--revoke", "pck")
+    service = Service("for-revoked", revoked)
+    nonce = service.nonce()
+    answer = service.attest({"quote": quote(revoked, report_data(nonce, HELD)),
+                             "verifier_nonce": nonce, "runtime_data": b64(HELD)})
+    service.stop()
+    refused(answer, "Failed to verify quote", "revoked")
+    old = make_platform("old", "--tcb-status", "OutOfDate", "--advisory", "INTEL-SA-00615")
+    service = Service("for-old", old)
+    nonce = service.nonce()
+    answer = service.attest({"quote": quote(old, report_data(nonce, HELD)),
+                             "verifier_nonce": nonce, "runtime_data": b64(HELD)})
+    service.stop()
+    _, claims = parts(token_of(answer))
+    assert claims["attester_tcb_status"] == "OutOfDate"
+    assert claims["attester_advisory_ids"] == ["INTEL-SA-00615"]
+
+
+def a_debug_enclave_is_told():
+    nonce = S.nonce()
+    _, claims = parts(token_of(S.attest(
+        {"quote": quote(SGX, report_data(nonce, HELD), "--debug"), "verifier_nonce": nonce,
+         "runtime_data": b64(HELD)})))
+    assert claims["dbgstat"] == "enabled" and claims["sgx_is_debuggable"] is True
+
+
+def policies_are_named_as_matched_or_not():
+    match, other = (p["id"] for p in S.made["policies"])
+    _, claims = parts(token_of(S.attest(sgx_request(S))))
+    assert [p["id"] for p in claims["policy_ids_matched"]] == [match]
+    assert [p["id"] for p in claims["policy_ids_unmatched"]] == [other]
+    text = pathlib.Path(S.made["policies"][0]["file"]).read_bytes()
+    assert claims["policy_ids_matched"][0]["hash"] == b64(hashlib.sha384(text).digest())
+    assert claims["policy_ids_matched"][0]["version"] == "v1"
+    _, claims = parts(token_of(S.attest(sgx_request(S, policy_ids=[match], policy_must_match=True))))
+    assert "policy_ids_unmatched" not in claims
+    refused(S.attest(sgx_request(S, policy_ids=[match, other], policy_must_match=True)), other)
+    refused(S.attest(sgx_request(S, policy_ids=["0" * 8 + other[8:]])), "does not exist")
+    refused(S.attest(sgx_request(S, policy_ids=["not-a-uuid"])), "policy_ids")
+    refused(S.attest(sgx_request(S, policy_ids=[match] * 11)), "policy_ids")
+
+
+def the_wrong_tee_or_foreign_evidence_is_refused():
+    request = sgx_request(S)
+    refused(S.attest({"tdx": request}, 2), "TEE")
+    refused(S.attest({"sgx": sgx_request(S), "nvgpu": {"evidence_list": [1]}}, 2), "nvgpu")
+    refused(S.attest({"sgx": sgx_request(S), "tdx": {"quote": "AAAA"}}, 2), "exactly one")
+    refused(S.attest(sgx_request(S, user_data=b64(b"x"))), "user_data")
+
+
+def malformed_bodies_are_400_and_name_the_fault():
+    for body in (b"", b"{", b"[]", b"null", b'{"quote": 7}', b'{"quote": "AAAA"}', b"{}",
+                 b'{"quote":"AAAA","quote":"AAAA"}', b'{"a":' + b"[" * 100 + b"]" * 100 + b"}",
+                 b'{"quote": "\xff"}'):
+        answer, text = S.call("POST", "/appraisal/v1/attest", body, headers=JSON)
+        assert answer.status == 400, (body, answer.status)
+        assert json.loads(text)["error"]
+
+
+def a_key_is_demanded_and_compared():
+    for key in (None, "", "A" * 40, S.key[:-1], S.key + "A", S.key.lower()):
+        for method, path in (("GET", "/appraisal/v1/nonce"), ("POST", "/appraisal/v2/attest")):
+            answer, body = S.call(method, path, b"{}" if method == "POST" else None, key=key,
+                                  headers=JSON)
+            assert answer.status == 401 and "error" in json.loads(body), (key, answer.status)
+
+
+def wrong_methods_paths_and_types_have_their_status():
+    cases = [("POST", "/appraisal/v1/nonce", 405), ("GET", "/appraisal/v1/attest", 405),
+             ("DELETE", "/certs", 405), ("GET", "/", 404), ("GET", "/appraisal/v3/nonce", 404),
+             ("POST", "/appraisal/v1/attest/azure/tdxvm", 404), ("POST", "/appraisal/v2/attest/azure", 404),
+             ("GET", "/management/v1/users", 404), ("GET", "/certs/../certs/x", 404)]
+    for method, path, want in cases:
+        answer, body = S.call(method, path, b"{}" if method == "POST" else None, headers=JSON)
+        assert answer.status == want, (method, path, answer.status)
+        assert "error" in json.loads(body) and answer.getheader("trace-id")
+    answer, _ = S.call("POST", "/appraisal/v1/attest", b"{}", headers={"Content-Type": "text/plain"})
+    assert answer.status == 415
+    answer, _ = S.call("POST", "/appraisal/v1/attest", b"{}")
+    assert answer.status == 415
+
+
+def a_body_over_the_limit_is_413_and_others_go_on():
+    body = b'{"quote":"' + b"A" * (3 << 20) + b'"}'
+    try:
+        answer, _ = S.call("POST", "/appraisal/v1/attest", body, headers=JSON)
+        assert answer.status == 413, answer.status
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it may close while we still send
+    token_of(S.attest(sgx_request(S)))
+
+
+def trace_and_request_ids_are_on_every_answer():
+    for path in ("/appraisal/v1/nonce", "/certs", "/nope"):
+        answer, _ = S.call("GET", path, headers={"Request-Id": "my/id_1.2-3 x"})
+        names = [name for name, _ in answer.getheaders()]
+        assert "trace-id" in names and "request-id" in names, names
+        assert answer.getheader("request-id") == "my/id_1.2-3 x"
+        assert not any(mark in value for _, value in answer.getheaders() for mark in "'\"")
+    for bad in ("", "a" * 129, "a;b"):
+        answer, _ = S.call("GET", "/certs", headers={"request-id": bad})
+        assert answer.status == 200 and answer.getheader("request-id") is None
+
+
+def keys_and_crls_are_published_without_a_key():
+    for path in ("/certs", "/certs/"):
+        answer, body = S.call("GET", path, key=None)
+        assert answer.status == 200
+        (jwk,) = json.loads(body)["keys"]
+        assert jwk["kty"] == "RSA" and jwk["e"] == "AQAB" and len(jwk["x5c"]) == 3
+    for path in ("/crl/root-ca-crl.der", "/crl/ats-ca-crl.der"):
+        answer, body = S.call("GET", path, key=None)
+        assert answer.status == 200 and body[0] == 0x30
+    _, body = S.call("GET", "/.well-known/openid-configuration", key=None)
+    assert json.loads(body)["jwks_uri"] == S.made["base_url"] + "/certs"
+    for path in ("/healthz", "/readyz"):
+        assert S.call("GET", path, key=None)[0].status == 200
+
+
+def crls_are_also_served_over_plain_http_where_asked():
+    connection = http.client.HTTPConnection("127.0.0.1", CRL_PORT, timeout=10)
+    connection.request("GET", "/crl/root-ca-crl.der")
+    answer = connection.getresponse()
+    assert answer.status == 200 and answer.read()[0] == 0x30
+    connection.request("GET", "/certs")
+    assert connection.getresponse().status == 404
+
+
+def a_client_that_does_not_trust_the_ca_gets_nothing():
+    try:
+        http.client.HTTPSConnection("127.0.0.1", S.port, timeout=10,
+                                    context=ssl.create_default_context()).request("GET", "/healthz")
+    except ssl.SSLCertVerificationError:
+        return
+    raise AssertionError("the certificate was accepted")
+
+
+def no_secret_is_in_the_log():
+    S.stop()
+    text = (STAGE / f"log-{S.port}").read_text()
+    S.start()
+    assert S.key not in text and "attest.issued" in text and "attest.refused" in text
+    assert b"BEGIN" not in text.encode()
+
+
+def it_stops_cleanly_on_sigterm():
+    assert S.stop() == 0
+    S.start()
+
+
+def make_platform(name, *more):
+    must("vouch-sim", "platform", "create", STAGE / name, *more)
+    return STAGE / name
+
+
+def stop_all():
+    for service in (S, SHORT, TDX_SERVICE):
+        if service.process.poll() is None:
+            service.stop()
+
+
+try:
+    SGX = make_platform("sgx")
+    TDX = make_platform("tdx", "--tee", "tdx")
+    STRANGER = make_platform("stranger")
+    ROOT_DIGEST = hashlib.sha256(ssl.PEM_cert_to_DER_cert((SGX / "root.pem").read_text())).hexdigest()
+    CRL_PORT = free_port()
+    S = Service("main", SGX, "--policy", policy_file("match", MRENCLAVE), "--policy",
+                policy_file("other", "11" * 32))
+    SHORT = Service("short", SGX, "--nonce-lifetime", "2", "--token-lifetime", "5",
+                    "--crl-listen", f"127.0.0.1:{CRL_PORT}")
+    TDX_SERVICE = Service("tdx-service", TDX)
+    try:
+        tap.run(
+            init_prints_where_everything_is_and_keys_are_private,
+            init_does_not_overwrite,
+            check_config_says_what_is_wrong_and_where,
+            a_nonce_has_intels_form,
+            an_sgx_quote_gets_a_flat_token,
+            a_tdx_quote_gets_a_nested_token_on_v2,
+            a_flat_body_on_v2_gets_a_flat_token,
+            a_composite_body_on_v1_is_refused,
+            nulls_and_empties_mean_absent,
+            both_base64_alphabets_with_and_without_padding_are_read,
+            rs256_is_given_on_demand_and_others_are_refused,
+            runtime_data_that_is_json_comes_back_as_json,
+            openfls_form_without_a_nonce_is_accepted,
+            a_nonce_is_good_once,
+            a_used_nonce_stays_used_after_a_kill,
+            of_many_at_once_with_one_nonce_exactly_one_wins,
+            a_nonce_expires,
+            a_nonce_that_was_touched_is_refused,
+            a_quote_bound_to_other_data_or_nonce_is_refused,
+            a_corrupted_quote_is_refused,
+            a_platform_under_another_root_is_refused,
+            a_revoked_platform_gets_no_token_and_an_old_one_does,
+            a_debug_enclave_is_told,
+            policies_are_named_as_matched_or_not,
+            the_wrong_tee_or_foreign_evidence_is_refused,
+            malformed_bodies_are_400_and_name_the_fault,
+            a_key_is_demanded_and_compared,
+            wrong_methods_paths_and_types_have_their_status,
+            a_body_over_the_limit_is_413_and_others_go_on,
+            trace_and_request_ids_are_on_every_answer,
+            keys_and_crls_are_published_without_a_key,
+            crls_are_also_served_over_plain_http_where_asked,
+            a_client_that_does_not_trust_the_ca_gets_nothing,
+            no_secret_is_in_the_log,
+            it_stops_cleanly_on_sigterm,
+        )
+    finally:
+        stop_all()
+finally:
+    shutil.rmtree(STAGE, ignore_errors=True)
