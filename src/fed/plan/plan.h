@@ -21,7 +21,8 @@ struct vch_yaml_node;
 #define VCH_PLAN_FILE_MAX ((size_t)1 << 20) /* bytes of plan.yaml, cols.yaml, data.yaml */
 #define VCH_PLAN_ROUNDS_MAX 1000000
 #define VCH_PLAN_TASK_MAX 256
-#define VCH_PLAN_MEMBER_MAX 100000
+#define VCH_PLAN_MEMBER_MAX 10000
+#define VCH_PLAN_GROUP_MAX 64
 
 typedef struct vch_plan vch_plan;
 
@@ -91,14 +92,14 @@ typedef struct vch_plan_view {
     uint32_t aggregator_store_rounds;
     const char *single_col_cert_common_name; /* "" if none */
     bool write_logs;
-    bool model_from_delta; /* see vch_aggregate_options.base */
-    bool attest_aggregator;
+    bool model_from_delta;                           /* see vch_aggregate_options.base */
+    bool attest_aggregator, attest_aggregator_given; /* enable_remote_attestation, if it is there */
 
     /* collaborator */
     enum { VCH_OPT_RESET = 1, VCH_OPT_CONTINUE_LOCAL, VCH_OPT_CONTINUE_GLOBAL } opt_treatment;
     bool delta_updates;
     uint32_t collaborator_store_rounds;
-    bool attest_collaborator;
+    bool attest_collaborator, attest_collaborator_given;
 
     /* network */
     const char *agg_addr; /* resolved; "auto" if no host name was given */
@@ -122,8 +123,20 @@ typedef struct vch_plan_view {
 
 const vch_plan_view *vch_plan_look(const vch_plan *p);
 
+/*
+ * Hold the plan against what attestation.yaml enables: flags that stand in both must agree, an
+ * attested role goes with no single_col_cert_common_name, an attested aggregator not with `agg_addr:
+ * auto`. Faults name the plan's lines; VOUCH_E_CONFIG if there is one.
+ */
+VOUCH_MUST_CHECK vouch_code vch_plan_check_attested(const vch_plan *p, bool aggregator,
+                                                    bool collaborator, vch_faults *faults,
+                                                    vouch_error *err);
+
 /* The merged plan (a mapping of sections) before `auto` is resolved, for settings of one's own. */
 const struct vch_yaml_node *vch_plan_document(const vch_plan *p);
+
+/* The same with `agg_addr` and `agg_port` filled in: what a frozen or printed plan shows. */
+const struct vch_yaml_node *vch_plan_resolved(const vch_plan *p);
 
 /* The canonical dump: the text that is hashed. Borrowed. */
 vouch_span vch_plan_dump(const vch_plan *p);

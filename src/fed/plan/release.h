@@ -6,16 +6,16 @@
 #define VCH_FED_PLAN_RELEASE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "vouch/error.h"
 
 #define VCH_RELEASE_DEFAULT "1.9"
 
 typedef struct vch_release {
-    const char *name;     /* "1.9" */
-    bool float32_sum;     /* the mean is summed in float32 */
-    bool always_delta;    /* the new model is base + float32(mean - base) in any case */
-    const char *file_dir; /* where `defaults` lie, for messages */
+    const char *name;  /* "1.9" */
+    bool float32_sum;  /* the mean is summed in float32 */
+    bool always_delta; /* the new model is base + float32(mean - base) in any case */
 } vch_release;
 
 /* "1.5", "1.5.1", "1.6", "1.7" ... "1.9"; a patch number may follow. VOUCH_E_UNSUPPORTED. */
@@ -25,5 +25,8 @@ VOUCH_MUST_CHECK vouch_code vch_release_find(const char *name, const vch_release
 /* The text of a default file as this release has it, by the name that stands in the plan
  * ("plan/defaults/network.yaml"); NULL if the release has none of that name. */
 const char *vch_release_defaults(const vch_release *release, const char *path);
+
+/* The names of a release's default files, for suggestions; how many were written to `paths`. */
+size_t vch_release_default_paths(const vch_release *release, const char *paths[], size_t max);
 
 #endif
