@@ -57,7 +57,9 @@ static vouch_span label_of(vouch_span line, const char *prefix)
         || memcmp(line.data + line.size - dashes, DASHES, dashes) != 0)
         return (vouch_span) { 0 };
     vouch_span label = { line.data + prefix_size, line.size - prefix_size - dashes };
-    return label.size > LABEL_MAX_SIZE ? (vouch_span) { 0 } : label;
+    if (label.size > LABEL_MAX_SIZE)
+        return (vouch_span) { 0 };
+    return label;
 }
 
 /* Walk to the next BEGIN line; an empty label means the end of the input. */

@@ -105,12 +105,12 @@ static vouch_code issue_own(const profile *p, const vch_key *key, const vch_sim_
     vouch_code rc = vch_sim_serial(serial, err);
     if (rc != VOUCH_OK)
         return rc;
-    const issuance i = { key,
-                         v->root_key,
-                         key == v->root_key ? (vouch_span) { 0 } : vch_buffer_span(&v->root),
-                         { serial, sizeof serial },
-                         NULL,
-                         now_unix_s };
+    issuance i = { .public_key = key,
+                   .signer = v->root_key,
+                   .serial = { serial, sizeof serial },
+                   .now_unix_s = now_unix_s };
+    if (key != v->root_key)
+        i.issuer = vch_buffer_span(&v->root);
     return issue(p, &i, out, err);
 }
 
