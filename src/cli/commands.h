@@ -5,6 +5,8 @@
 #include "prompt/command.h"
 
 int vch_cmd_demo(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_quote_show(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_quote_verify(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_version(vch_runtime *rt, int argc, char *argv[]);
 
 #endif

@@ -4,6 +4,8 @@ int main(int argc, char *argv[])
 {
     static const vch_command commands[] = {
         { "demo", "play a whole attested federation on this machine", vch_cmd_demo },
+        { "quote show", "show what a quote says", vch_cmd_quote_show },
+        { "quote verify", "verify a quote against collateral and policy", vch_cmd_quote_verify },
         { "version", "print the version and what the program was built with", vch_cmd_version },
     };
     static const vch_program program = {
