@@ -1,0 +1,545 @@
+#include "fed/aggregator/intake.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "fed/wire/task_results.h"
+
+#include "sample_plan.h"
+
+enum { COL1 = 0, COL2 = 1 };
+
+typedef struct fixture {
+    vch_plan *plan;
+    vch_model model;
+    vch_round *round;
+    vch_results *results;
+    vch_intake intake;
+} fixture;
+
+static size_t task_index(const fixture *f, const char *name)
+{
+    const vch_plan_task *task = vch_plan_task_find(f->plan, vch_span_str(name));
+    CHECK(task != NULL);
+    return (size_t)(task - vch_plan_look(f->plan)->task);
+}
+
+static int set_up(void **state)
+{
+    static fixture f;
+    vouch_error err = { 0 };
+    f = (fixture) { .plan = sample_plan(SAMPLE_PLAN_HEAD, "collaborators: [col1, col2]\n"),
+                    .model = sample_model() };
+    const vch_round_options options = { .member_count = 2,
+                                        .task_count = 3,
+                                        .end_round = 3,
+                                        .policy = VCH_ROUND_WAIT_FOR_ALL,
+                                        .cutoff_ms = -1 };
+    CHECK_OK(vch_round_new(&options, &f.round, &err), &err);
+    const uint64_t owed[2] = { 7, 7 };
+    vch_round_assign(f.round, owed);
+    CHECK_OK(vch_results_new(2, 3, &f.results, &err), &err);
+    f.intake = (vch_intake) { .plan = f.plan,
+                              .round = f.round,
+                              .results = f.results,
+                              .model = &f.model,
+                              .pipeline = vch_pipeline_plain() };
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+    vch_results_free(f->results);
+    vch_round_free(f->round);
+    vch_model_done(&f->model);
+    vch_plan_free(f->plan);
+    return 0;
+}
+
+/* A result as a collaborator writes it, which each test then spoils in one way. */
+typedef struct sent {
+    vch_task_results_head head;
+    size_t count;
+    vch_named_tensor tensor[4];
+    vch_buffer work[4];
+    float loss;
+} sent;
+
+static const char *const trained[] = { "compressed", "trained", NULL };
+static const char *const delta[] = { "compressed", "delta", "trained", NULL };
+static const char *const metric[] = { "compressed", "metric", NULL };
+
+static void add(sent *s, const char *name, const vch_shape *shape, const float *values,
+                const char *const *tags, bool report)
+{
+    vouch_error err = { 0 };
+    vch_named_tensor *t = &s->tensor[s->count];
+    *t = (vch_named_tensor) { .name = vch_span_str(name),
+                              .round = s->head.round,
+                              .lossless = true,
+                              .report = report,
+                              .tags = vch_tags_of(tags) };
+    s->work[s->count] = vch_buffer_with_cap(4096);
+    CHECK_OK(vch_pipeline_plain()->encode(shape, values, &s->work[s->count], t, &err), &err);
+    s->count++;
+}
+
+static void make_head(const fixture *f, sent *s, const char *task)
+{
+    const vch_plan_view *view = vch_plan_look(f->plan);
+    *s = (sent) { .loss = 0.5F };
+    s->head = (vch_task_results_head) { .header = { .sender = vch_span_str("col1"),
+                                                    .receiver = vch_span_str(view->aggregator_uuid),
+                                                    .federation_uuid =
+                                                        vch_span_str(view->federation_uuid) },
+                                        .task_name = vch_span_str(task),
+                                        .data_size = 10 };
+}
+
+static void make_training(const fixture *f, sent *s)
+{
+    make_head(f, s, "train");
+    vch_shape scalar;
+    CHECK(vch_shape_make(NULL, 0, &scalar, NULL) == VOUCH_OK);
+    add(s, "loss", &scalar, &s->loss, metric, true);
+    for (size_t i = 0; i < f->model.count; i++)
+        add(s, f->model.tensor[i].name, &f->model.tensor[i].shape, f->model.tensor[i].values,
+            trained, false);
+}
+
+static void done_sent(sent *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        vch_named_tensor_done(&s->tensor[i]);
+        vch_buffer_drop(&s->work[i]);
+    }
+}
+
+/* Hand the result in as one member, in pieces of `piece` bytes. */
+static vouch_code hand_in(fixture *f, const sent *s, size_t member, size_t piece,
+                          vch_round_ruling *ruling, vouch_error *err)
+{
+    static const char *const names[] = { "col1", "col2" };
+    vch_task_results_writer *writer = NULL;
+    vch_receipt *receipt = NULL;
+    vch_buffer message = vch_buffer_with_cap(VCH_WIRE_PIECE_SIZE + 64);
+    bool more = true;
+    CHECK(vch_task_results_writer_new(&s->head, s->tensor, s->count, &writer, NULL) == VOUCH_OK);
+    CHECK(vch_receipt_new(&f->intake, member, names[member], &receipt, NULL) == VOUCH_OK);
+    vouch_code rc = VOUCH_OK;
+    while (rc == VOUCH_OK) {
+        message.size = 0;
+        CHECK(vch_task_results_writer_next(writer, &message, &more, NULL) == VOUCH_OK);
+        if (!more)
+            break;
+        for (size_t at = 0; rc == VOUCH_OK && at < message.size; at += piece) {
+            size_t n = message.size - at < piece ? message.size - at : piece;
+            rc = vch_receipt_feed(receipt, (vouch_span) { message.data + at, n }, err);
+        }
+        if (rc == VOUCH_OK)
+            rc = vch_receipt_message_end(receipt, err);
+    }
+    if (rc == VOUCH_OK)
+        rc = vch_receipt_finish(receipt, ruling, err);
+    vch_receipt_free(receipt);
+    vch_task_results_writer_free(writer);
+    vch_buffer_drop(&message);
+    return rc;
+}
+
+static void check_spooled(const fixture *f, size_t member, float add_to_each)
+{
+    vouch_error err = { 0 };
+    float values[9];
+    const vch_result *r = vch_results_look(f->results, member, task_index(f, "train"));
+    CHECK(r != NULL && r->update != NULL && r->data_size == 10);
+    CHECK_OK(vch_spool_read(r->update, 0, values, sizeof values, &err), &err);
+    for (size_t i = 0; i < 6; i++)
+        CHECK(values[i] == (float)i + add_to_each * (float)i);
+    for (size_t i = 0; i < 3; i++)
+        CHECK(values[6 + i] == (float)i + add_to_each * (float)i);
+}
+
+static void a_result_is_taken_in_pieces_of_any_size(void **state)
+{
+    for (size_t piece = 1; piece < 300; piece = piece * 3 + 1) {
+        vouch_error err = { 0 };
+        sent s;
+        vch_round_ruling ruling = VCH_RESULT_OVER;
+        (void)set_up(state);
+        fixture *f = *state;
+        make_training(f, &s);
+        CHECK_OK(hand_in(f, &s, COL1, piece, &ruling, &err), &err);
+        CHECK(ruling == VCH_RESULT_TAKE);
+        check_spooled(f, COL1, 0.0F);
+        const vch_result *r = vch_results_look(f->results, COL1, task_index(f, "train"));
+        CHECK(r->metric_count == 1 && r->metric[0].value == 0.5F);
+        CHECK(vch_round_judge(f->round, COL1, 0, task_index(f, "train")) == VCH_RESULT_DUPLICATE);
+        done_sent(&s);
+        (void)tear_down(state);
+    }
+    (void)set_up(state);
+}
+
+static void a_delta_is_added_to_the_model_of_its_round(void **state)
+{
+    fixture *f = *state;
+    vouch_error err = { 0 };
+    sent s;
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    make_training(f, &s);
+    s.tensor[1].tags = vch_tags_of(delta);
+    s.tensor[2].tags = vch_tags_of(delta);
+    CHECK_OK(hand_in(f, &s, COL1, 7, &ruling, &err), &err);
+    check_spooled(f, COL1, 1.0F);
+    done_sent(&s);
+}
+
+/* One way to spoil a training result each; all of them must be refused for good. */
+static float spoiled[6];
+
+static void spoil_nan(sent *s)
+{
+    memcpy(spoiled, s->tensor[1].data.data, sizeof spoiled);
+    spoiled[4] = NAN;
+    s->tensor[1].data.data = (const uint8_t *)spoiled;
+}
+
+static void spoil_infinity(sent *s)
+{
+    spoil_nan(s);
+    spoiled[4] = -INFINITY;
+}
+
+static void spoil_huge(sent *s)
+{
+    spoil_nan(s);
+    spoiled[4] = 2e30F;
+}
+
+static void spoil_shape(sent *s)
+{
+    int32_t *dims = s->tensor[1].metadata[0].ints;
+    dims[0] = 3;
+    dims[1] = 2;
+}
+
+static void spoil_size(sent *s)
+{
+    s->tensor[1].data.size -= 4;
+}
+
+static void spoil_odd_size(sent *s)
+{
+    s->tensor[1].data.size -= 1;
+}
+
+static void spoil_missing(sent *s)
+{
+    s->count--;
+    vch_named_tensor_done(&s->tensor[2]);
+    vch_buffer_drop(&s->work[2]);
+}
+
+static void spoil_no_update(sent *s)
+{
+    spoil_missing(s);
+    s->count--;
+    vch_named_tensor_done(&s->tensor[1]);
+    vch_buffer_drop(&s->work[1]);
+}
+
+static void spoil_extra(sent *s)
+{
+    s->tensor[2].name = vch_span_str("c");
+}
+
+static void spoil_twice(sent *s)
+{
+    vch_shape shape;
+    const int32_t three = 3;
+    CHECK(vch_shape_make(&three, 1, &shape, NULL) == VOUCH_OK);
+    const float values[3] = { 1.0F, 2.0F, 3.0F };
+    add(s, "b", &shape, values, trained, false);
+}
+
+static void spoil_tags(sent *s)
+{
+    static const char *const model[] = { "compressed", "model", NULL };
+    s->tensor[1].tags = vch_tags_of(model);
+}
+
+static void spoil_no_transport_tag(sent *s)
+{
+    static const char *const bare[] = { "trained", NULL };
+    s->tensor[1].tags = vch_tags_of(bare);
+}
+
+static void spoil_lossy(sent *s)
+{
+    static const char *const lossy[] = { "delta", "lossy_compressed", "trained", NULL };
+    s->tensor[1].tags = vch_tags_of(lossy);
+}
+
+static void spoil_metadata(sent *s)
+{
+    vch_metadata_done(&s->tensor[1].metadata[0]);
+    s->tensor[1].metadata_count = 0;
+}
+
+static void spoil_tensor_round(sent *s)
+{
+    s->tensor[2].round = 1;
+}
+
+static void spoil_weight_zero(sent *s)
+{
+    s->head.data_size = 0;
+}
+
+static void spoil_weight_negative(sent *s)
+{
+    s->head.data_size = -5;
+}
+
+static void spoil_metric_nan(sent *s)
+{
+    s->loss = NAN;
+}
+
+static void spoil_metric_twice(sent *s)
+{
+    vch_shape scalar;
+    CHECK(vch_shape_make(NULL, 0, &scalar, NULL) == VOUCH_OK);
+    add(s, "loss", &scalar, &s->loss, metric, true);
+}
+
+static void spoil_metric_name(sent *s)
+{
+    s->tensor[0].name = (vouch_span) { (const uint8_t *)"a\0b", 3 };
+}
+
+static void spoil_metric_vector(sent *s)
+{
+    s->tensor[1].tags = vch_tags_of(metric);
+    s->tensor[1].report = true;
+}
+
+static void spoil_sender(sent *s)
+{
+    s->head.header.sender = vch_span_str("col2");
+}
+
+static void spoil_receiver(sent *s)
+{
+    s->head.header.receiver = vch_span_str("aggregator_x");
+}
+
+static void spoil_federation(sent *s)
+{
+    s->head.header.federation_uuid = vch_span_str("plan.yaml_00000000");
+}
+
+static void spoil_common_name(sent *s)
+{
+    s->head.header.single_col_cert_common_name = vch_span_str("anyone");
+}
+
+static const struct {
+    const char *name;
+    void (*spoil)(sent *s);
+} hostile[] = {
+    { "NaN", spoil_nan },
+    { "infinity", spoil_infinity },
+    { "a huge value", spoil_huge },
+    { "another shape of the same size", spoil_shape },
+    { "fewer bytes than the shape", spoil_size },
+    { "bytes that are no floats", spoil_odd_size },
+    { "a tensor is missing", spoil_missing },
+    { "training without an update", spoil_no_update },
+    { "a tensor that the model does not have", spoil_extra },
+    { "a tensor twice", spoil_twice },
+    { "tags of something else", spoil_tags },
+    { "no transport tag", spoil_no_transport_tag },
+    { "lossy where the plan is lossless", spoil_lossy },
+    { "no metadata", spoil_metadata },
+    { "a tensor of another round", spoil_tensor_round },
+    { "a weight of zero", spoil_weight_zero },
+    { "a negative weight", spoil_weight_negative },
+    { "a metric that is not finite", spoil_metric_nan },
+    { "a metric twice", spoil_metric_twice },
+    { "a metric's name with a NUL", spoil_metric_name },
+    { "a metric of many numbers", spoil_metric_vector },
+    { "another sender", spoil_sender },
+    { "another receiver", spoil_receiver },
+    { "another federation", spoil_federation },
+    { "another common name", spoil_common_name },
+};
+
+static void a_hostile_result_is_refused_and_leaves_nothing(void **state)
+{
+    fixture *f = *state;
+    for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
+        vouch_error err = { 0 };
+        sent s;
+        vch_round_ruling ruling = VCH_RESULT_OVER;
+        make_training(f, &s);
+        hostile[i].spoil(&s);
+        vouch_code rc = hand_in(f, &s, COL1, 64, &ruling, &err);
+        /* A name with a NUL is not even text on the wire. */
+        bool unreadable = hostile[i].spoil == spoil_metric_name && rc == VOUCH_E_FORMAT;
+        if (rc != VOUCH_E_REFUSED && !unreadable)
+            fail_msg("%s: %s", hostile[i].name, vouch_code_name(rc));
+        CHECK(err.depth > 0);
+        CHECK(vch_results_look(f->results, COL1, task_index(f, "train")) == NULL);
+        CHECK(vch_round_judge(f->round, COL1, 0, task_index(f, "train")) == VCH_RESULT_TAKE);
+        done_sent(&s);
+    }
+}
+
+static void a_validation_must_not_carry_an_update(void **state)
+{
+    fixture *f = *state;
+    sent s;
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    make_training(f, &s);
+    s.head.task_name = vch_span_str("aggregated_model_validation");
+    CHECK(hand_in(f, &s, COL1, 64, &ruling, NULL) == VOUCH_E_REFUSED);
+    done_sent(&s);
+}
+
+static void the_second_of_two_equal_results_is_dropped(void **state)
+{
+    fixture *f = *state;
+    vouch_error err = { 0 };
+    sent s;
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    make_training(f, &s);
+    CHECK_OK(hand_in(f, &s, COL1, 64, &ruling, &err), &err);
+    s.head.data_size = 99;
+    CHECK_OK(hand_in(f, &s, COL1, 64, &ruling, &err), &err);
+    CHECK(ruling == VCH_RESULT_DUPLICATE);
+    check_spooled(f, COL1, 0.0F); /* the first one stands */
+    s.head.header.sender = vch_span_str("col2");
+    s.head.data_size = 10;
+    CHECK_OK(hand_in(f, &s, COL2, 64, &ruling, &err), &err);
+    CHECK(ruling == VCH_RESULT_TAKE);
+    done_sent(&s);
+}
+
+static void late_early_and_unknown_results_are_dropped(void **state)
+{
+    fixture *f = *state;
+    vouch_error err = { 0 };
+    sent s;
+    vch_round_ruling ruling = VCH_RESULT_TAKE;
+    make_training(f, &s);
+    s.head.task_name = vch_span_str("no such task");
+    CHECK_OK(hand_in(f, &s, COL1, 64, &ruling, &err), &err);
+    CHECK(ruling == VCH_RESULT_NOT_OWED);
+    s.head.task_name = vch_span_str("train");
+    s.head.round = 1;
+    CHECK_OK(hand_in(f, &s, COL1, 64, &ruling, &err), &err);
+    CHECK(ruling == VCH_RESULT_OTHER_ROUND);
+    s.head.round = 0;
+    vch_round_advance(f->round, 0);
+    CHECK_OK(hand_in(f, &s, COL1, 64, &ruling, &err), &err);
+    CHECK(ruling == VCH_RESULT_OTHER_ROUND);
+    CHECK(vch_results_update_task(f->results) == -1);
+    done_sent(&s);
+}
+
+static void a_round_that_ends_while_a_result_arrives_drops_it(void **state)
+{
+    fixture *f = *state;
+    vouch_error err = { 0 };
+    sent s;
+    vch_task_results_writer *writer = NULL;
+    vch_receipt *receipt = NULL;
+    vch_buffer message = vch_buffer_with_cap(4096);
+    bool more = true;
+    vch_round_ruling ruling = VCH_RESULT_TAKE;
+    make_training(f, &s);
+    CHECK_OK(vch_task_results_writer_new(&s.head, s.tensor, s.count, &writer, &err), &err);
+    CHECK_OK(vch_receipt_new(&f->intake, COL1, "col1", &receipt, &err), &err);
+    CHECK_OK(vch_task_results_writer_next(writer, &message, &more, &err), &err);
+    CHECK_OK(vch_receipt_feed(receipt, vch_buffer_span(&message), &err), &err);
+    CHECK_OK(vch_receipt_message_end(receipt, &err), &err);
+    vch_round_advance(f->round, 0);
+    CHECK_OK(vch_receipt_finish(receipt, &ruling, &err), &err);
+    CHECK(ruling == VCH_RESULT_OTHER_ROUND);
+    CHECK(vch_results_update_task(f->results) == -1);
+    vch_receipt_free(receipt);
+    vch_task_results_writer_free(writer);
+    vch_buffer_drop(&message);
+    done_sent(&s);
+}
+
+/* A client until 1.6 repeats a broken stream with an iterator that is used up: if that were
+ * answered OK, its update would be lost without a word. */
+static void an_empty_or_half_stream_is_an_error_but_no_refusal(void **state)
+{
+    fixture *f = *state;
+    vouch_error err = { 0 };
+    vch_round_ruling ruling = VCH_RESULT_TAKE;
+    vch_receipt *receipt = NULL;
+    CHECK_OK(vch_receipt_new(&f->intake, COL1, "col1", &receipt, &err), &err);
+    vouch_code rc = vch_receipt_finish(receipt, &ruling, &err);
+    CHECK(rc != VOUCH_OK && rc != VOUCH_E_REFUSED && rc != VOUCH_E_IO);
+    vch_receipt_free(receipt);
+
+    sent s;
+    vch_task_results_writer *writer = NULL;
+    vch_buffer message = vch_buffer_with_cap(4096);
+    bool more = true;
+    make_training(f, &s);
+    CHECK_OK(vch_task_results_writer_new(&s.head, s.tensor, s.count, &writer, &err), &err);
+    CHECK_OK(vch_task_results_writer_next(writer, &message, &more, &err), &err);
+    for (size_t n = 1; n < message.size; n++) {
+        err = (vouch_error) { 0 };
+        CHECK_OK(vch_receipt_new(&f->intake, COL1, "col1", &receipt, &err), &err);
+        rc = vch_receipt_feed(receipt, (vouch_span) { message.data, n }, &err);
+        if (rc == VOUCH_OK)
+            rc = vch_receipt_message_end(receipt, &err);
+        if (rc == VOUCH_OK)
+            rc = vch_receipt_finish(receipt, &ruling, &err);
+        if (rc == VOUCH_OK || rc == VOUCH_E_REFUSED || rc == VOUCH_E_IO)
+            fail_msg("cut at %zu of %zu: %s", n, message.size, vouch_code_name(rc));
+        vch_receipt_free(receipt);
+    }
+    CHECK(vch_results_update_task(f->results) == -1);
+    vch_task_results_writer_free(writer);
+    vch_buffer_drop(&message);
+    done_sent(&s);
+}
+
+static void a_spool_that_cannot_be_made_is_our_trouble(void **state)
+{
+    fixture *f = *state;
+    sent s;
+    vch_round_ruling ruling = VCH_RESULT_TAKE;
+    f->intake.spool_directory = "/nonexistent/vouch";
+    make_training(f, &s);
+    CHECK(hand_in(f, &s, COL1, 64, &ruling, NULL) == VOUCH_E_IO);
+    done_sent(&s);
+}
+
+#define FRESH(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FRESH(a_result_is_taken_in_pieces_of_any_size),
+        FRESH(a_delta_is_added_to_the_model_of_its_round),
+        FRESH(a_hostile_result_is_refused_and_leaves_nothing),
+        FRESH(a_validation_must_not_carry_an_update),
+        FRESH(the_second_of_two_equal_results_is_dropped),
+        FRESH(late_early_and_unknown_results_are_dropped),
+        FRESH(a_round_that_ends_while_a_result_arrives_drops_it),
+        FRESH(an_empty_or_half_stream_is_an_error_but_no_refusal),
+        FRESH(a_spool_that_cannot_be_made_is_our_trouble),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
