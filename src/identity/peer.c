@@ -50,12 +50,14 @@ static void tell(const vch_gate *g, const vch_tls_peer *peer, const vch_admissio
         vch_tls_peer_set_reason(peer,
                                 vch_admission_class_name(vch_admission_code_class(verdict->code)));
     vch_log(g->participant->log, admitted ? VCH_LOG_INFO : VCH_LOG_WARN,
-            admitted ? "admission.admitted" : "admission.refused", VCH_STR("peer", verdict->name),
+            admitted ? "admission.admitted" : "admission.refused", VCH_STR("name", verdict->name),
+            VCH_STR("role", verdict->role == 0 ? "" : vch_role_name(verdict->role)),
             VCH_STR("address", verdict->address),
             VCH_STR("code", vch_admission_code_name(verdict->code)),
-            VCH_STR("reason", verdict->message), VCH_BOOL("attested", verdict->attested),
-            VCH_BOOL("simulated", verdict->simulated),
-            VCH_STR("measurement", verdict->measurement));
+            VCH_STR("message", verdict->message), VCH_BOOL("attested", verdict->attested),
+            VCH_STR("tee", verdict->tee), VCH_STR("measurement", verdict->measurement),
+            VCH_STR("tcb_status", verdict->tcb_status), VCH_BOOL("simulated", verdict->simulated),
+            VCH_BOOL("debug", verdict->debug), VCH_BOOL("token", verdict->token_verified));
     if (g->on_verdict != NULL)
         g->on_verdict(g->observer, verdict);
 }
