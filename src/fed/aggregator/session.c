@@ -119,9 +119,25 @@ static void on_ping(void *context, vch_grpc_call *call, vouch_span request)
 
 /* GetTasks */
 
+/* The tasks still owed, in the order in which the assigner wants them run. */
+static vouch_code list_tasks(const vch_aggregator *a, size_t member, uint64_t owed,
+                             vch_wire_tasks *out, vouch_error *err)
+{
+    size_t assigned[VCH_PLAN_TASK_MAX];
+    size_t count = 0;
+    vouch_code rc = vch_plan_assign(a->options.plan, member, (uint32_t)vch_round_number(a->round),
+                                    assigned, &count, err);
+    for (size_t i = 0; rc == VOUCH_OK && i < count; i++) {
+        if ((owed >> assigned[i] & 1) != 0)
+            out->task[out->task_count++].name = vch_span_str(a->view->task[assigned[i]].name);
+    }
+    return rc;
+}
+
 static void reply_tasks(vch_aggregator *a, vch_grpc_call *call, size_t member,
                         vch_round_answer answer, uint64_t owed)
 {
+    vouch_error err = { 0 };
     VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(VCH_WIRE_REQUEST_MAX);
     VCH_SCOPED(vch_free_drop) vch_wire_tasks *tasks = calloc(1, sizeof *tasks);
     if (tasks == NULL) {
@@ -131,9 +147,12 @@ static void reply_tasks(vch_aggregator *a, vch_grpc_call *call, size_t member,
     tasks->header = answer_header(a, a->view->member[member]);
     tasks->round = vch_round_number(a->round);
     tasks->quit = answer == VCH_ROUND_QUIT;
-    for (size_t t = 0; answer == VCH_ROUND_WORK && t < a->view->task_count; t++) {
-        if ((owed >> t & 1) != 0)
-            tasks->task[tasks->task_count++].name = vch_span_str(a->view->task[t].name);
+    vouch_code rc = VOUCH_OK;
+    if (answer == VCH_ROUND_WORK)
+        rc = list_tasks(a, member, owed, tasks, &err);
+    if (rc != VOUCH_OK) {
+        refuse(a, call, rc, &err);
+        return;
     }
     vch_wire_tasks_write(tasks, &message);
     reply(a, call, &message);
