@@ -3,6 +3,10 @@
 int main(int argc, char *argv[])
 {
     static const vch_command commands[] = {
+        { "aggregator start", "serve a federation: admit collaborators, run its rounds",
+          vch_cmd_aggregator_start },
+        { "collaborator start", "train on this site's data until the federation is over",
+          vch_cmd_collaborator_start },
         { "demo", "play a whole attested federation on this machine", vch_cmd_demo },
         { "quote show", "show what a quote says", vch_cmd_quote_show },
         { "quote verify", "verify a quote against collateral and policy", vch_cmd_quote_verify },

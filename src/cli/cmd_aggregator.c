@@ -1,0 +1,342 @@
+/* vouch aggregator start: serve the rounds of a plan. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/endpoint.h"
+#include "cli/site.h"
+#include "crypto/hash.h"
+#include "crypto/secure_heap.h"
+#include "fed/aggregator/aggregator.h"
+#include "fed/aggregator/model_file.h"
+#include "host/clock.h"
+#include "host/file.h"
+#include "host/process.h"
+#include "net/grpc_server.h"
+#include "net/loop.h"
+#include "net/workers.h"
+
+#define COMMAND "vouch aggregator start"
+#define METRICS_FILE "logs/aggregator_metrics.jsonl"
+#define SPOOL_DIRECTORY "save/spool"
+#define WORKERS 2
+#define WAITING_MAX 256    /* appraisals that may wait for a worker */
+#define CARE_MS 2000       /* renewed certificates, standing of peers */
+#define GRACE_MS 600000    /* for calls of a peer that is to be appraised anew */
+#define LAST_GRACE_MS 2000 /* for answers on their way when the process ends */
+
+typedef struct values {
+    vch_common_options common;
+    const char *plan;
+    const char *cols;
+    const char *attestation;
+    const char *listen;
+    const char *federation_uuid;
+    const char *release;
+} values;
+
+static const vch_option options[] = {
+    VCH_COMMON_OPTIONS(values),
+    { .name = "plan",
+      .letter = 'p',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, plan),
+      .argument = "FILE",
+      .help = "federation plan",
+      .fallback = "plan/plan.yaml" },
+    { .name = "authorized_cols",
+      .letter = 'c',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, cols),
+      .argument = "FILE",
+      .help = "names of the collaborators",
+      .fallback = "plan/cols.yaml" },
+    { .name = "attestation",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, attestation),
+      .argument = "FILE",
+      .help = "who is attested and how; plan/attestation.yaml if it is there" },
+    { .name = "listen",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, listen),
+      .argument = "ADDR:PORT",
+      .help = "where to listen; every address and the plan's agg_port" },
+    { .name = "federation-uuid",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, federation_uuid),
+      .argument = "ID",
+      .help = "in place of the one computed from the plan" },
+    { .name = "openfl-release",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, release),
+      .argument = "RELEASE",
+      .help = "whose defaults, setting names and arithmetic",
+      .fallback = VCH_RELEASE_DEFAULT },
+};
+
+static const vch_usage usage = {
+    .command = COMMAND,
+    .operands = "",
+    .summary = "Serve a federation: admit collaborators, run the plan's rounds, save models.",
+    .details =
+        "Prints `listening ADDR:PORT` once it is ready, then a METRIC line for each metric.\n"
+        "An attested aggregator makes its key, quote, token and certificate before it listens,\n"
+        "and writes its passport and the federation's root.\n\n"
+        "Environment: ATTESTATION_REPORT_PATH (directory for the passport), ROOT_CERT_PATH\n"
+        "(directory for the root that stock OpenFL collaborators trust), ITA_API_KEY, AVS_URL\n"
+        "(the verifier), VOUCH_ATTESTATION_DIR (the device's pseudo-files).",
+    .options = options,
+    .option_count = sizeof options / sizeof *options
+};
+
+/* The running service. */
+typedef struct service {
+    vch_runtime *rt;
+    vch_site_options site_options;
+    vch_site site;
+    vch_loop *loop;
+    vch_workers *workers;
+    vch_aggregator *aggregator;
+    vch_grpc_server *server;
+    vch_timer *care;
+    vch_signal *signals[2];
+    FILE *metrics_file;
+    vch_metrics metrics;
+    vouch_code rc; /* how the federation ended */
+    vouch_error why;
+} service;
+
+static void drop_service(service *s)
+{
+    vch_grpc_server_free(s->server);
+    vch_aggregator_free(s->aggregator);
+    vch_timer_free(s->care);
+    for (size_t i = 0; i < sizeof s->signals / sizeof *s->signals; i++)
+        vch_signal_free(s->signals[i]);
+    vch_workers_free(s->workers);
+    vch_loop_free(s->loop);
+    vch_site_drop(&s->site);
+    if (s->metrics_file != NULL)
+        (void)fclose(s->metrics_file);
+}
+
+static void on_stopped(void *context)
+{
+    service *s = context;
+    vch_loop_stop(s->loop);
+}
+
+static void on_done(void *context, vouch_code rc, const vouch_error *why)
+{
+    service *s = context;
+    s->rc = rc;
+    if (why != NULL)
+        s->why = *why;
+    vch_grpc_server_stop(s->server, LAST_GRACE_MS, on_stopped, s);
+}
+
+static void on_signal(void *context, int number)
+{
+    service *s = context;
+    vch_log(&s->rt->log, VCH_LOG_WARN, "aggregator.stopping", VCH_INT("signal", number));
+    vch_grpc_server_stop(s->server, LAST_GRACE_MS, on_stopped, s);
+}
+
+static bool is_to_be_appraised_anew(void *context, void *session)
+{
+    (void)context;
+    return vch_admitted_peer_standing(session, vch_clock_unix_s()) == VCH_STANDING_REATTEST;
+}
+
+static bool is_over(void *context, void *session)
+{
+    (void)context;
+    vch_standing standing = vch_admitted_peer_standing(session, vch_clock_unix_s());
+    return standing != VCH_STANDING_GOOD && standing != VCH_STANDING_REATTEST;
+}
+
+/* docs/protocol.md section 6: re-attestation is a new connection; a revoked or replaced peer goes
+ * at once. */
+static void take_care(void *context)
+{
+    service *s = context;
+    vouch_error err = { 0 };
+    if (vch_gate_renew(s->site.gate, s->site.tls, &err) != VOUCH_OK)
+        vch_log(&s->rt->log, VCH_LOG_ERROR, "certificate.not_renewed",
+                VCH_STR("reason", vouch_error_text(&err, (char[1024]) { 0 }, 1024)));
+    vch_grpc_server_end(s->server, is_over, NULL, 0);
+    vch_grpc_server_end(s->server, is_to_be_appraised_anew, NULL, GRACE_MS);
+    vch_timer_start(s->care, CARE_MS);
+}
+
+/* docs/protocol.md section 2: all participants agreed on where training starts. */
+static vouch_code check_initial_model(const service *s, vouch_error *err)
+{
+    uint8_t digest[VCH_SHA256_SIZE];
+    VCH_SCOPED(vch_buffer_drop) vch_buffer bytes = { 0 };
+    const char *path = s->site.view->init_state_path;
+    if (s->site.attestation == NULL)
+        return VOUCH_OK;
+    vouch_code rc = vch_file_read(path, VCH_MODEL_DATA_MAX, &bytes, err);
+    if (rc == VOUCH_OK)
+        rc = vch_sha256(vch_buffer_span(&bytes), digest, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_federation *f = vch_attestation_file_federation(s->site.attestation);
+    if (memcmp(digest, f->initial_model, sizeof digest) != 0)
+        return vouch_fail(err, VOUCH_E_CONFIG,
+                          "'%s' is not the initial_model that attestation.yaml names", path);
+    return VOUCH_OK;
+}
+
+static vouch_code read_initial_model(service *s, vch_model *out, vouch_error *err)
+{
+    const vch_pipeline *pipeline = NULL;
+    vouch_code rc = vch_pipeline_find(s->site.view->pipeline_template, &pipeline, err);
+    if (rc == VOUCH_OK)
+        rc = check_initial_model(s, err);
+    if (rc == VOUCH_OK)
+        rc = vch_model_file_read(NULL, s->site.view->init_state_path, pipeline, out, err);
+    if (rc == VOUCH_E_NOT_FOUND)
+        rc = vouch_wrap(err, VOUCH_E_CONFIG, "no initial model (`vouch plan initialize` makes it)");
+    return rc;
+}
+
+static vouch_code open_metrics(service *s, vouch_error *err)
+{
+    vouch_code rc = vch_dir_make("logs", 0755, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    s->metrics_file = fopen(METRICS_FILE, "ae");
+    if (s->metrics_file == NULL)
+        return vouch_fail(err, VOUCH_E_IO, "cannot write '%s'", METRICS_FILE);
+    s->metrics = (vch_metrics) { .lines = s->rt->out, .json = s->metrics_file };
+    return VOUCH_OK;
+}
+
+/* Attested: nothing that is not sealed may touch the host's disk (docs/protocol.md section 9). */
+static vouch_code make_aggregator(service *s, vouch_error *err)
+{
+    VCH_SCOPED(vch_model_done) vch_model model = { 0 };
+    bool exports = true;
+    vouch_code rc = read_initial_model(s, &model, err);
+    if (rc == VOUCH_OK)
+        rc = open_metrics(s, err);
+    if (rc == VOUCH_OK && !s->site.attested)
+        rc = vch_dir_make(SPOOL_DIRECTORY, 0700, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (s->site.attestation != NULL)
+        exports = vch_attestation_file_federation(s->site.attestation)->model_export;
+    const vch_aggregator_options how = { .plan = s->site.plan,
+                                         .loop = s->loop,
+                                         .log = &s->rt->log,
+                                         .spool_directory =
+                                             s->site.attested ? NULL : SPOOL_DIRECTORY,
+                                         .keep_models = exports,
+                                         .now_ms = vch_clock_monotonic_ms,
+                                         .metrics = &s->metrics,
+                                         .done = on_done,
+                                         .done_context = s };
+    return vch_aggregator_new(&how, &model, &s->aggregator, err);
+}
+
+static vouch_code make_server(service *s, const vch_endpoint *at, vouch_error *err)
+{
+    size_t count = 0;
+    const vch_grpc_method *methods = vch_aggregator_methods(&count);
+    const vch_grpc_server_options how = { .loop = s->loop,
+                                          .tls = s->site.tls,
+                                          .workers = s->workers,
+                                          .address = at->host,
+                                          .port = at->port,
+                                          .methods = methods,
+                                          .method_count = count,
+                                          .context = s->aggregator,
+                                          .log = &s->rt->log };
+    return vch_grpc_server_new(&how, &s->server, err);
+}
+
+static vouch_code find_endpoint(const service *s, const char *listen, vch_endpoint *out,
+                                vouch_error *err)
+{
+    if (listen != NULL)
+        return vch_endpoint_parse(listen, out, err);
+    *out = (vch_endpoint) { .host = "::", .port = s->site.view->agg_port };
+    return VOUCH_OK;
+}
+
+static void announce(service *s, vch_endpoint at)
+{
+    char text[VCH_ENDPOINT_TEXT_SIZE];
+    at.port = vch_grpc_server_port(s->server);
+    (void)fprintf(s->rt->out, "listening %s\n", vch_endpoint_text(&at, text));
+    (void)fflush(s->rt->out);
+    vch_log(&s->rt->log, VCH_LOG_INFO, "aggregator.listening", VCH_STR("address", text),
+            VCH_STR("federation", s->site.view->federation_uuid),
+            VCH_STR("openfl_release", s->site.view->release->name),
+            VCH_INT("rounds", s->site.view->rounds),
+            VCH_INT("collaborators", s->site.view->member_count));
+}
+
+static vouch_code serve(service *s, const char *listen, vouch_error *err)
+{
+    vch_endpoint at;
+    vouch_code rc = vch_site_read(&s->site_options, &s->site, err);
+    if (rc == VOUCH_OK)
+        rc = find_endpoint(s, listen, &at, err);
+    if (rc == VOUCH_OK)
+        rc = vch_loop_new(&s->loop, err);
+    if (rc == VOUCH_OK)
+        rc = make_aggregator(s, err);
+    if (rc == VOUCH_OK)
+        rc = vch_site_enter(&s->site_options, &s->site, err);
+    if (rc == VOUCH_OK)
+        rc = vch_workers_new(s->loop, WORKERS, WAITING_MAX, &s->workers, err);
+    if (rc == VOUCH_OK)
+        rc = make_server(s, &at, err);
+    if (rc == VOUCH_OK)
+        rc = vch_signal_new(s->loop, SIGTERM, on_signal, s, &s->signals[0], err);
+    if (rc == VOUCH_OK)
+        rc = vch_signal_new(s->loop, SIGINT, on_signal, s, &s->signals[1], err);
+    if (rc == VOUCH_OK)
+        rc = vch_timer_new(s->loop, take_care, s, &s->care, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    vch_timer_start(s->care, CARE_MS);
+    announce(s, at);
+    vch_aggregator_start(s->aggregator);
+    rc = vch_loop_run(s->loop, err);
+    if (rc == VOUCH_OK && s->rc != VOUCH_OK) {
+        *err = s->why;
+        rc = s->rc;
+    }
+    return rc;
+}
+
+int vch_cmd_aggregator_start(vch_runtime *rt, int argc, char *argv[])
+{
+    values v = { 0 };
+    vch_operands operands = { 0 };
+    vouch_error err = { 0 };
+    int status = 0;
+    if (!vch_command_begin(rt, &usage, argc, argv, &v, &operands, &status))
+        return status;
+    VCH_SCOPED(drop_service)
+    service s = { .rt = rt,
+                  .site_options = { .rt = rt,
+                                    .role = VCH_ROLE_AGGREGATOR,
+                                    .plan_path = v.plan,
+                                    .cols_path = v.cols,
+                                    .attestation_path = v.attestation,
+                                    .federation_uuid = v.federation_uuid,
+                                    .openfl_release = v.release } };
+    vch_process_ignore_broken_pipes();
+    vouch_code rc = vch_process_harden(&err);
+    if (rc == VOUCH_OK)
+        rc = vch_secure_heap_start(&err);
+    if (rc == VOUCH_OK)
+        rc = serve(&s, v.listen, &err);
+    return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, COMMAND, rc, &err);
+}

@@ -1,0 +1,221 @@
+/* vouch collaborator start: train with an aggregator until it says quit. */
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/buffer.h"
+#include "cli/commands.h"
+#include "cli/endpoint.h"
+#include "cli/site.h"
+#include "crypto/rand.h"
+#include "crypto/secure_heap.h"
+#include "fed/collaborator/collaborator.h"
+#include "host/file.h"
+#include "host/process.h"
+#include "net/grpc_client.h"
+#include "net/loop.h"
+
+#define COMMAND "vouch collaborator start"
+
+typedef struct values {
+    vch_common_options common;
+    const char *name;
+    const char *plan;
+    const char *data;
+    const char *attestation;
+    const char *connect;
+    const char *federation_uuid;
+    const char *release;
+} values;
+
+static const vch_option options[] = {
+    VCH_COMMON_OPTIONS(values),
+    { .name = "collaborator_name",
+      .letter = 'n',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, name),
+      .argument = "NAME",
+      .help = "certified name of the collaborator",
+      .required = true },
+    { .name = "plan",
+      .letter = 'p',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, plan),
+      .argument = "FILE",
+      .help = "federation plan",
+      .fallback = "plan/plan.yaml" },
+    { .name = "data_config",
+      .letter = 'd',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, data),
+      .argument = "FILE",
+      .help = "data path of each collaborator, a line NAME,PATH for each",
+      .fallback = "plan/data.yaml" },
+    { .name = "attestation",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, attestation),
+      .argument = "FILE",
+      .help = "who is attested and how; plan/attestation.yaml if it is there" },
+    { .name = "connect",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, connect),
+      .argument = "ADDR:PORT",
+      .help = "the aggregator; the plan's agg_addr and agg_port" },
+    { .name = "federation-uuid",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, federation_uuid),
+      .argument = "ID",
+      .help = "in place of the one computed from the plan" },
+    { .name = "openfl-release",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, release),
+      .argument = "RELEASE",
+      .help = "whose defaults and setting names",
+      .fallback = VCH_RELEASE_DEFAULT },
+};
+
+static const vch_usage usage = {
+    .command = COMMAND,
+    .operands = "",
+    .summary = "Take part in a federation: train on this site's data until it is over.",
+    .details =
+        "Exit status 1: the aggregator refused us, or we refused it.\n\n"
+        "Environment: ATTESTATION_REPORT_PATH (directory for the passport), ITA_API_KEY, AVS_URL\n"
+        "(the verifier), VOUCH_ATTESTATION_DIR (the device's pseudo-files).",
+    .options = options,
+    .option_count = sizeof options / sizeof *options
+};
+
+typedef struct client {
+    vch_runtime *rt;
+    vch_site_options site_options;
+    vch_site site;
+    vch_runner runner;
+    vch_loop *loop;
+    vch_collaborator *collaborator;
+    vch_signal *signals[2];
+    vch_endpoint aggregator;
+} client;
+
+static void drop_client(client *c)
+{
+    vch_collaborator_free(c->collaborator);
+    for (size_t i = 0; i < sizeof c->signals / sizeof *c->signals; i++)
+        vch_signal_free(c->signals[i]);
+    vch_loop_free(c->loop);
+    vch_runner_drop(&c->runner);
+    vch_site_drop(&c->site);
+}
+
+static vouch_code load_runner(client *c, const char *data_config, vouch_error *err)
+{
+    vouch_span path = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer text = { 0 };
+    VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+    vouch_code rc = vch_file_read(data_config, VCH_PLAN_FILE_MAX, &text, err);
+    if (rc == VOUCH_OK)
+        rc = vch_data_path_find(data_config, vch_buffer_span(&text), c->site_options.name, &path,
+                                err);
+    if (rc == VOUCH_OK)
+        rc = vch_runner_open(c->site.view, path, &faults, &c->runner, err);
+    for (size_t i = 0; i < faults.count; i++)
+        (void)fprintf(c->rt->err, "%s\n", faults.item[i].text);
+    if (rc == VOUCH_E_NOT_FOUND || rc == VOUCH_E_IO) /* a missing data file is configuration */
+        return vouch_wrap(err, VOUCH_E_CONFIG, "the data of '%s'", c->site_options.name);
+    return rc;
+}
+
+static vouch_code connect_anew(void *context, vch_grpc_client **out, vouch_error *err)
+{
+    client *c = context;
+    vouch_code rc = vch_gate_renew(c->site.gate, c->site.tls, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_grpc_client_options how = {
+        .loop = c->loop, .tls = c->site.tls, .host = c->aggregator.host, .port = c->aggregator.port
+    };
+    return vch_grpc_client_connect(&how, out, err);
+}
+
+/* For jitter only: a failed draw waits the shortest time. */
+static uint32_t draw(void *context)
+{
+    (void)context;
+    uint32_t value = 0;
+    if (vch_random_bytes(&value, sizeof value, NULL) != VOUCH_OK)
+        return 0;
+    return value;
+}
+
+static void on_signal(void *context, int number)
+{
+    client *c = context;
+    vch_log(&c->rt->log, VCH_LOG_WARN, "collaborator.stopping", VCH_INT("signal", number));
+    vch_collaborator_stop(c->collaborator);
+}
+
+static vouch_code find_aggregator(client *c, const char *connect, vouch_error *err)
+{
+    if (connect != NULL)
+        return vch_endpoint_parse(connect, &c->aggregator, err);
+    int size =
+        snprintf(c->aggregator.host, sizeof c->aggregator.host, "%s", c->site.view->agg_addr);
+    if (size < 0 || (size_t)size >= sizeof c->aggregator.host)
+        return vouch_fail(err, VOUCH_E_CONFIG, "network.settings.agg_addr is too long");
+    c->aggregator.port = c->site.view->agg_port;
+    return VOUCH_OK;
+}
+
+static vouch_code take_part(client *c, const values *v, vouch_error *err)
+{
+    vouch_code rc = vch_site_read(&c->site_options, &c->site, err);
+    if (rc == VOUCH_OK)
+        rc = find_aggregator(c, v->connect, err);
+    if (rc == VOUCH_OK)
+        rc = load_runner(c, v->data, err);
+    if (rc == VOUCH_OK)
+        rc = vch_site_enter(&c->site_options, &c->site, err);
+    if (rc == VOUCH_OK)
+        rc = vch_loop_new(&c->loop, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_collaborator_options how = { .plan = c->site.plan,
+                                           .name = c->site_options.name,
+                                           .runner = c->runner,
+                                           .loop = c->loop,
+                                           .log = &c->rt->log,
+                                           .connect = connect_anew,
+                                           .connect_context = c,
+                                           .random = draw };
+    rc = vch_collaborator_new(&how, &c->collaborator, err);
+    if (rc == VOUCH_OK)
+        rc = vch_signal_new(c->loop, SIGTERM, on_signal, c, &c->signals[0], err);
+    if (rc == VOUCH_OK)
+        rc = vch_signal_new(c->loop, SIGINT, on_signal, c, &c->signals[1], err);
+    return rc == VOUCH_OK ? vch_collaborator_run(c->collaborator, err) : rc;
+}
+
+int vch_cmd_collaborator_start(vch_runtime *rt, int argc, char *argv[])
+{
+    values v = { 0 };
+    vch_operands operands = { 0 };
+    vouch_error err = { 0 };
+    int status = 0;
+    if (!vch_command_begin(rt, &usage, argc, argv, &v, &operands, &status))
+        return status;
+    VCH_SCOPED(drop_client)
+    client c = { .rt = rt,
+                 .site_options = { .rt = rt,
+                                   .role = VCH_ROLE_COLLABORATOR,
+                                   .name = v.name,
+                                   .plan_path = v.plan,
+                                   .attestation_path = v.attestation,
+                                   .federation_uuid = v.federation_uuid,
+                                   .openfl_release = v.release } };
+    vch_process_ignore_broken_pipes();
+    vouch_code rc = vch_process_harden(&err);
+    if (rc == VOUCH_OK)
+        rc = vch_secure_heap_start(&err);
+    if (rc == VOUCH_OK)
+        rc = take_part(&c, &v, &err);
+    return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, COMMAND, rc, &err);
+}

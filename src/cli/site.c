@@ -1,0 +1,312 @@
+#include "cli/site.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "config/yaml.h"
+#include "host/environment.h"
+#include "host/file.h"
+
+static void print_faults(const vch_runtime *rt, const vch_faults *faults)
+{
+    for (size_t i = 0; i < faults->count; i++)
+        (void)fprintf(rt->err, "%s%s\n", faults->item[i].warning ? "warning: " : "",
+                      faults->item[i].text);
+    if (faults->more > 0)
+        (void)fprintf(rt->err, "... and %zu more\n", faults->more);
+}
+
+static vouch_code read_plan(const vch_site_options *o, vch_site *site, vouch_error *err)
+{
+    char host[256];
+    const vch_release *release = NULL;
+    VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+    vouch_code rc = vch_release_find(
+        o->openfl_release == NULL ? VCH_RELEASE_DEFAULT : o->openfl_release, &release, err);
+    if (rc == VOUCH_OK)
+        rc = vch_environment_host_name(host, sizeof host, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_plan_source source = { .release = release,
+                                     .host_name = host,
+                                     .federation_uuid = o->federation_uuid };
+    rc = vch_plan_load(o->plan_path, o->cols_path, &source, &faults, &site->plan, err);
+    print_faults(o->rt, &faults);
+    if (rc == VOUCH_OK)
+        site->view = vch_plan_look(site->plan);
+    return rc;
+}
+
+static vouch_code read_attestation(const vch_site_options *o, vch_site *site, vouch_error *err)
+{
+    const char *path = o->attestation_path;
+    if (path == NULL) {
+        if (!vch_file_exists(VCH_SITE_ATTESTATION))
+            return VOUCH_OK;
+        path = VCH_SITE_ATTESTATION;
+    }
+    const vch_local_overrides overrides = { .attestation_dir =
+                                                o->rt->environment(NULL, "VOUCH_ATTESTATION_DIR"),
+                                            .verifier_url = o->rt->environment(NULL, "AVS_URL") };
+    VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+    vouch_code rc = vch_attestation_file_load(path, &overrides, &faults, &site->attestation, err);
+    print_faults(o->rt, &faults);
+    return rc;
+}
+
+static vouch_code name_aggregator(vch_site *site, vouch_error *err)
+{
+    const vch_federation *f = vch_attestation_file_federation(site->attestation);
+    for (size_t i = 0; i < f->member_count; i++) {
+        if (f->members[i].role == VCH_ROLE_AGGREGATOR) {
+            (void)snprintf(site->name, sizeof site->name, "%s", f->members[i].name);
+            return VOUCH_OK;
+        }
+    }
+    return vouch_fail(err, VOUCH_E_CONFIG, "attestation.yaml names no aggregator");
+}
+
+static vouch_code find_name(const vch_site_options *o, vch_site *site, vouch_error *err)
+{
+    const char *name = o->name == NULL ? site->view->agg_addr : o->name;
+    if (strlen(name) >= sizeof site->name)
+        return vouch_fail(err, VOUCH_E_CONFIG, "the name '%.40s...' has more than %zu bytes", name,
+                          sizeof site->name - 1);
+    (void)snprintf(site->name, sizeof site->name, "%s", name);
+    if (site->attestation == NULL)
+        return VOUCH_OK;
+    if (o->role == VCH_ROLE_AGGREGATOR)
+        return name_aggregator(site, err);
+    const vch_federation *f = vch_attestation_file_federation(site->attestation);
+    const vch_member *member = vch_federation_member(f, name);
+    if (member == NULL)
+        return vouch_fail(err, VOUCH_E_CONFIG,
+                          "attestation.yaml: '%s' is not among the participants", name);
+    return VOUCH_OK;
+}
+
+/* The plan's flag of one role: given, and what it says. */
+static bool plan_flag(const vch_site *site, const char *section, bool *out)
+{
+    const vch_yaml_node *node = vch_yaml_get(vch_plan_document(site->plan), section);
+    if (node != NULL)
+        node = vch_yaml_get(node, "settings");
+    if (node != NULL)
+        node = vch_yaml_get(node, "enable_remote_attestation");
+    return node != NULL && vch_yaml_to_bool(node, out);
+}
+
+/* docs/protocol.md section 2: given in both files, the flags must agree. */
+static vouch_code check_flag(const vch_site *site, const char *section, bool in_file,
+                             vouch_error *err)
+{
+    bool in_plan = false;
+    if (!plan_flag(site, section, &in_plan))
+        return VOUCH_OK;
+    if (site->attestation == NULL && in_plan)
+        return vouch_fail(err, VOUCH_E_CONFIG,
+                          "the plan says %s.settings.enable_remote_attestation: true, but %s is "
+                          "missing: participants, measurements and the verifier stand there",
+                          section, VCH_SITE_ATTESTATION);
+    if (site->attestation != NULL && in_plan != in_file)
+        return vouch_fail(err, VOUCH_E_CONFIG,
+                          "the plan says %s.settings.enable_remote_attestation: %s, and "
+                          "attestation.yaml says the opposite",
+                          section, in_plan ? "true" : "false");
+    return VOUCH_OK;
+}
+
+static vouch_code check_flags(vch_site *site, const vch_site_options *o, vouch_error *err)
+{
+    const vch_federation *f =
+        site->attestation == NULL ? NULL : vch_attestation_file_federation(site->attestation);
+    vouch_code rc = check_flag(site, "aggregator", f != NULL && f->aggregator_attested, err);
+    if (rc == VOUCH_OK)
+        rc = check_flag(site, "collaborator", f != NULL && f->collaborator_attested, err);
+    if (rc != VOUCH_OK || f == NULL)
+        return rc;
+    const vch_member *member = vch_federation_member(f, site->name);
+    site->attested = member != NULL && member->attested;
+    if (f->aggregator_attested && site->view->agg_addr_was_auto)
+        return vouch_fail(err, VOUCH_E_CONFIG,
+                          "network.settings.agg_addr is auto: the host's name would choose the "
+                          "attested aggregator's certificate; name the address in the plan");
+    if (site->attested && o->role == VCH_ROLE_COLLABORATOR
+        && site->view->single_col_cert_common_name[0] != '\0')
+        return vouch_fail(err, VOUCH_E_CONFIG,
+                          "single_col_cert_common_name cannot be used with attestation");
+    return VOUCH_OK;
+}
+
+vouch_code vch_site_read(const vch_site_options *options, vch_site *out, vouch_error *err)
+{
+    VCH_SCOPED(vch_site_drop) vch_site site = { 0 };
+    vouch_code rc = read_plan(options, &site, err);
+    if (rc == VOUCH_OK)
+        rc = read_attestation(options, &site, err);
+    if (rc == VOUCH_OK)
+        rc = find_name(options, &site, err);
+    if (rc == VOUCH_OK)
+        rc = check_flags(&site, options, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    *out = site;
+    site = (vch_site) { 0 };
+    return VOUCH_OK;
+}
+
+void vch_site_drop(vch_site *site)
+{
+    vch_tls_settings_free(site->tls);
+    vch_gate_free(site->gate);
+    vch_participant_free(site->participant);
+    vch_roster_free(site->roster);
+    vch_attestation_file_free(site->attestation);
+    vch_plan_free(site->plan);
+    *site = (vch_site) { 0 };
+}
+
+static void log_ready(const vch_runtime *rt, const vch_site *site, vch_role role)
+{
+    const vch_credentials *c = vch_participant_credentials(site->participant);
+    const vch_admission *v = &c->appraisal;
+    vch_log(&rt->log, VCH_LOG_INFO, "participant.ready", VCH_STR("name", site->name),
+            VCH_STR("role", vch_role_name(role)),
+            VCH_STR("code", site->attested ? vch_admission_code_name(v->code) : "pki"),
+            VCH_BOOL("attested", site->attested), VCH_STR("tee", v->tee),
+            VCH_STR("measurement", v->measurement), VCH_STR("tcb_status", v->tcb_status),
+            VCH_BOOL("simulated", v->simulated), VCH_BOOL("token", c->token.size > 0));
+    vch_credentials_unref(c);
+}
+
+/* Where passport and root go; an attested participant must have been told. */
+typedef struct places {
+    const char *reports;
+    const char *roots;
+} places;
+
+static vouch_code find_places(const vch_site_options *o, const vch_site *site, places *out,
+                              vouch_error *err)
+{
+    bool serves = o->role == VCH_ROLE_AGGREGATOR;
+    out->reports = o->rt->environment(NULL, "ATTESTATION_REPORT_PATH");
+    out->roots = o->rt->environment(NULL, "ROOT_CERT_PATH");
+    bool no_reports = out->reports == NULL || out->reports[0] == '\0';
+    bool no_roots = serves && (out->roots == NULL || out->roots[0] == '\0');
+    if (!site->attested || (!no_reports && !no_roots))
+        return VOUCH_OK;
+    return vouch_fail(err, VOUCH_E_CONFIG, "the %s is attested, but lacks: %s%s%s",
+                      vch_role_name(o->role),
+                      no_reports ? "ATTESTATION_REPORT_PATH (a directory for the passport)" : "",
+                      no_reports && no_roots ? "; " : "",
+                      no_roots ? "ROOT_CERT_PATH (a directory for the federation's root)" : "");
+}
+
+static vouch_code write_documents(const vch_site_options *o, const vch_site *site,
+                                  const places *where, vouch_error *err)
+{
+    if (!site->attested)
+        return VOUCH_OK;
+    vouch_code rc = vch_dir_make(where->reports, 0755, err);
+    if (rc == VOUCH_OK)
+        rc = vch_participant_write_passport(site->participant, where->reports, err);
+    if (rc != VOUCH_OK || o->role != VCH_ROLE_AGGREGATOR)
+        return rc;
+    rc = vch_dir_make(where->roots, 0755, err);
+    return rc == VOUCH_OK ? vch_participant_write_root(site->participant, where->roots, err) : rc;
+}
+
+typedef struct pki_paths {
+    char cert[VCH_PATH_SIZE], key[VCH_PATH_SIZE], chain[VCH_PATH_SIZE];
+} pki_paths;
+
+static bool format_path(char out[static VCH_PATH_SIZE], const char *folder, const char *middle,
+                        const char *name, const char *end)
+{
+    int size = snprintf(out, VCH_PATH_SIZE, "%s/%s%s%s", folder, middle, name, end);
+    return size > 0 && size < VCH_PATH_SIZE;
+}
+
+/* OpenFL's places; an aggregator's file carries its address in lower case. */
+static vouch_code find_pki(const vch_site_options *o, const vch_site *site, pki_paths *out,
+                           vouch_error *err)
+{
+    const char *folder = site->view->cert_folder;
+    char address[VCH_PATH_SIZE] = "";
+    bool serves = o->role == VCH_ROLE_AGGREGATOR;
+    (void)snprintf(address, sizeof address, "%s", site->view->agg_addr);
+    for (char *c = address; *c != '\0'; c++) {
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    }
+    const char *middle = serves ? "server/agg_" : "client/col_";
+    const char *name = serves ? address : site->name;
+    if (format_path(out->cert, folder, middle, name, ".crt")
+        && format_path(out->key, folder, middle, name, ".key")
+        && format_path(out->chain, folder, "cert_chain", "", ".crt"))
+        return VOUCH_OK;
+    return vouch_fail(err, VOUCH_E_CONFIG, "network.settings.cert_folder: name too long");
+}
+
+static void name_missing(vch_buffer *list, const char *path)
+{
+    if (!vch_file_exists(path))
+        vch_buffer_append_fmt(list, "%s'%s'", list->size == 0 ? "" : ", ", path);
+}
+
+/* Without attestation these files are all there is: name every one that is missing at once. */
+static vouch_code check_pki(const vch_site *site, const pki_paths *pki, vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer list = vch_buffer_with_cap(4 * VCH_PATH_SIZE);
+    if (site->attestation != NULL)
+        return VOUCH_OK; /* local.enrolment may name others; identity says what it lacks */
+    name_missing(&list, pki->cert);
+    name_missing(&list, pki->key);
+    name_missing(&list, pki->chain);
+    const char *text = vch_buffer_text(&list);
+    if (list.size == 0 || text == NULL)
+        return VOUCH_OK;
+    return vouch_fail(err, VOUCH_E_CONFIG, "the PKI of '%s' lacks %s", site->name, text);
+}
+
+vouch_code vch_site_enter(const vch_site_options *o, vch_site *site, vouch_error *err)
+{
+    places where = { 0 };
+    pki_paths pki;
+    vouch_code rc = find_places(o, site, &where, err);
+    if (rc == VOUCH_OK)
+        rc = find_pki(o, site, &pki, err);
+    if (rc == VOUCH_OK)
+        rc = check_pki(site, &pki, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_participant_options options = {
+        .file = site->attestation,
+        .role = o->role,
+        .name = site->name,
+        .address = o->role == VCH_ROLE_AGGREGATOR ? site->view->agg_addr : NULL,
+        .plan_digest = site->view->claim,
+        .pki_cert = vch_file_exists(pki.cert) ? pki.cert : NULL,
+        .pki_key = vch_file_exists(pki.key) ? pki.key : NULL,
+        .pki_chain = vch_file_exists(pki.chain) ? pki.chain : NULL,
+        .api_key = o->rt->environment(NULL, "ITA_API_KEY"),
+        .log = &o->rt->log
+    };
+    rc = vch_participant_new(&options, &site->participant, err);
+    if (rc == VOUCH_OK)
+        rc = write_documents(o, site, &where, err);
+    if (rc == VOUCH_OK && site->attestation != NULL)
+        rc = vch_roster_new(vch_attestation_file_federation(site->attestation), &site->roster, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_gate_options gate = { .participant = site->participant, .roster = site->roster };
+    rc = vch_gate_new(&gate, &site->gate, err);
+    if (rc == VOUCH_OK)
+        rc = vch_gate_tls_settings(site->gate, &site->tls, err);
+    if (rc == VOUCH_OK)
+        rc = vch_participant_keep_fresh(site->participant, err);
+    if (rc == VOUCH_OK)
+        log_ready(o->rt, site, o->role);
+    return rc;
+}

@@ -1,0 +1,59 @@
+/*
+ * What `aggregator start` and `collaborator start` have in common: plan, attestation.yaml, this
+ * process's identity, and the gate with its TLS settings. One thread.
+ */
+#ifndef VCH_CLI_SITE_H
+#define VCH_CLI_SITE_H
+
+#include <stdbool.h>
+
+#include "base/scope.h"
+#include "fed/plan/plan.h"
+#include "identity/attestation_file.h"
+#include "identity/participant.h"
+#include "identity/peer.h"
+#include "identity/roster.h"
+#include "net/tls.h"
+#include "prompt/command.h"
+
+#define VCH_SITE_ATTESTATION "plan/attestation.yaml" /* read if it is there and none is named */
+
+typedef struct vch_site_options {
+    const vch_runtime *rt; /* kept */
+    vch_role role;
+    const char *name;             /* a collaborator's; NULL: the aggregator */
+    const char *plan_path;        /* plan.yaml */
+    const char *cols_path;        /* NULL: nobody is authorised here (a collaborator) */
+    const char *attestation_path; /* NULL: VCH_SITE_ATTESTATION if it exists */
+    const char *federation_uuid;  /* NULL: computed */
+    const char *openfl_release;   /* NULL: the default */
+} vch_site_options;
+
+typedef struct vch_site {
+    vch_plan *plan;
+    const vch_plan_view *view;
+    vch_attestation_file *attestation; /* NULL: OpenFL's PKI alone */
+    bool attested;                     /* we show evidence */
+    char name[VCH_PARTICIPANT_NAME_SIZE];
+    vch_participant *participant;
+    vch_roster *roster;
+    vch_gate *gate;
+    vch_tls_settings *tls;
+} vch_site;
+
+/* Read plan and attestation.yaml, check that they agree; nothing is made yet. All faults of the
+ * plan are printed on rt->err. */
+VOUCH_MUST_CHECK vouch_code vch_site_read(const vch_site_options *options, vch_site *out,
+                                          vouch_error *err);
+
+/*
+ * Become a participant: identity, passport under ATTESTATION_REPORT_PATH, federation CA under
+ * ROOT_CERT_PATH, gate, TLS. Names everything that is missing (VOUCH_E_CONFIG). Logs
+ * `participant.ready`; from then on the gate logs every verdict.
+ */
+VOUCH_MUST_CHECK vouch_code vch_site_enter(const vch_site_options *options, vch_site *site,
+                                           vouch_error *err);
+
+void vch_site_drop(vch_site *site); /* after every connection that uses it; safe twice */
+
+#endif
