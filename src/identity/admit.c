@@ -17,20 +17,20 @@ struct vch_admitted_peer {
 
 /* docs/protocol.md section 7: the order is part of the protocol. */
 static const vch_admission_step attested_steps[] = {
-    { "certificate", vch_step_certificate },
-    { "evidence", vch_step_evidence },
-    { "claims-form", vch_step_claims_form },
-    { "self-signature", vch_step_self_signature },
-    { "validity", vch_step_validity },
-    { "claims", vch_step_claims },
-    { "enrolment", vch_step_enrolment },
-    { "report-data", vch_step_report_data },
-    { "quote", vch_step_quote },
-    { "policy", vch_step_policy },
-    { "platform", vch_step_platform },
-    { "newest", vch_step_newest },
-    { "token", vch_step_token },
-    { "channel", vch_step_channel },
+    { "certificate", vch_admit_step_certificate },
+    { "evidence", vch_admit_step_evidence },
+    { "claims-form", vch_admit_step_claims_form },
+    { "self-signature", vch_admit_step_self_signature },
+    { "validity", vch_admit_step_validity },
+    { "claims", vch_admit_step_claims },
+    { "enrolment", vch_admit_step_enrolment },
+    { "report-data", vch_admit_step_report_data },
+    { "quote", vch_admit_step_quote },
+    { "policy", vch_admit_step_policy },
+    { "platform", vch_admit_step_platform },
+    { "newest", vch_admit_step_newest },
+    { "token", vch_admit_step_token },
+    { "channel", vch_admit_step_channel },
 };
 #define SCREENED_STEPS 3 /* form only */
 #define EXAMINED_STEPS 7 /* up to the enrolment */
@@ -38,18 +38,22 @@ static const vch_admission_step attested_steps[] = {
 
 /* Without a federation's file, by a bare policy. */
 static const vch_admission_step bare_steps[] = {
-    { "certificate", vch_step_certificate }, { "evidence", vch_step_evidence },
-    { "claims-form", vch_step_claims_form }, { "self-signature", vch_step_self_signature },
-    { "validity", vch_step_validity },       { "own-claims", vch_step_own_claims },
-    { "report-data", vch_step_report_data }, { "quote", vch_step_quote },
-    { "policy", vch_step_policy },
+    { "certificate", vch_admit_step_certificate },
+    { "evidence", vch_admit_step_evidence },
+    { "claims-form", vch_admit_step_claims_form },
+    { "self-signature", vch_admit_step_self_signature },
+    { "validity", vch_admit_step_validity },
+    { "own-claims", vch_admit_step_own_claims },
+    { "report-data", vch_admit_step_report_data },
+    { "quote", vch_admit_step_quote },
+    { "policy", vch_admit_step_policy },
 };
 #define BARE_STEPS (sizeof bare_steps / sizeof *bare_steps)
 
 static const vch_admission_step pki_steps[] = {
-    { "certificate", vch_step_certificate }, { "member", vch_step_pki_member },
-    { "chain", vch_step_pki_chain },         { "validity", vch_step_validity },
-    { "pinned-key", vch_step_pki_key },
+    { "certificate", vch_admit_step_certificate }, { "member", vch_admit_step_pki_member },
+    { "chain", vch_admit_step_pki_chain },         { "validity", vch_admit_step_validity },
+    { "pinned-key", vch_admit_step_pki_key },
 };
 #define PKI_STEPS (sizeof pki_steps / sizeof *pki_steps)
 

@@ -10,7 +10,7 @@
 #define BACKDATE_S 600
 #define CERTIFICATE_LIFE_MAX_S (168 * 3600)
 
-vch_admission_code vch_step_certificate(vch_examination *x)
+vch_admission_code vch_admit_step_certificate(vch_examination *x)
 {
     vouch_error err = { 0 };
     vouch_span der = x->request->certificate;
@@ -51,7 +51,7 @@ static vch_admission_code check_legacy(vch_examination *x, vouch_span legacy)
     return VCH_ADMITTED;
 }
 
-vch_admission_code vch_step_evidence(vch_examination *x)
+vch_admission_code vch_admit_step_evidence(vch_examination *x)
 {
     vouch_error err = { 0 };
     const vouch_span *found = x->certificate.evidence;
@@ -84,7 +84,7 @@ vch_admission_code vch_step_evidence(vch_examination *x)
     return VCH_ADMITTED;
 }
 
-vch_admission_code vch_step_claims_form(vch_examination *x)
+vch_admission_code vch_admit_step_claims_form(vch_examination *x)
 {
     vouch_error err = { 0 };
     if (vch_claims_parse(x->evidence.claims, &x->claims, &err) != VOUCH_OK)
@@ -95,7 +95,7 @@ vch_admission_code vch_step_claims_form(vch_examination *x)
     return VCH_ADMITTED;
 }
 
-vch_admission_code vch_step_self_signature(vch_examination *x)
+vch_admission_code vch_admit_step_self_signature(vch_examination *x)
 {
     vouch_error err = { 0 };
     if (vch_ratls_cert_check_self_signature(&x->certificate, &err) != VOUCH_OK)
@@ -103,7 +103,7 @@ vch_admission_code vch_step_self_signature(vch_examination *x)
     return VCH_ADMITTED;
 }
 
-vch_admission_code vch_step_validity(vch_examination *x)
+vch_admission_code vch_admit_step_validity(vch_examination *x)
 {
     int64_t skew = x->rules->file == NULL
                        ? 0
@@ -140,7 +140,7 @@ static vch_admission_code find_member(vch_examination *x, const vch_federation *
     return VCH_ADMITTED;
 }
 
-vch_admission_code vch_step_claims(vch_examination *x)
+vch_admission_code vch_admit_step_claims(vch_examination *x)
 {
     vouch_error err = { 0 };
     uint8_t key_digest[VCH_SHA384_SIZE];
@@ -172,7 +172,7 @@ vch_admission_code vch_step_claims(vch_examination *x)
     return vch_claims_check(&x->claims, &expected, x->verdict.message);
 }
 
-vch_admission_code vch_step_enrolment(vch_examination *x)
+vch_admission_code vch_admit_step_enrolment(vch_examination *x)
 {
     vouch_error err = { 0 };
     if (x->certificate.enrolment.data == NULL)
@@ -187,7 +187,7 @@ vch_admission_code vch_step_enrolment(vch_examination *x)
 
 /* Without a federation: do the claims fit the certificate that they stand in? Whose name it is, for
  * which plan and policy, and with whose consent stays open. */
-vch_admission_code vch_step_own_claims(vch_examination *x)
+vch_admission_code vch_admit_step_own_claims(vch_examination *x)
 {
     vouch_error err = { 0 };
     uint8_t key_digest[VCH_SHA384_SIZE];

@@ -6,7 +6,7 @@
 #include "codec/hex.h"
 #include "identity/roster.h"
 
-vch_admission_code vch_step_report_data(vch_examination *x)
+vch_admission_code vch_admit_step_report_data(vch_examination *x)
 {
     vouch_error err = { 0 };
     uint8_t expected[64];
@@ -44,7 +44,7 @@ const vouch_policy *vch_examination_policy(const vch_examination *x)
 }
 
 /* Signature, chain, revocation, QE: is it a genuine quote of a platform under a trusted root? */
-vch_admission_code vch_step_quote(vch_examination *x)
+vch_admission_code vch_admit_step_quote(vch_examination *x)
 {
     vouch_error err = { 0 };
     record(x, &x->quote);
@@ -76,7 +76,7 @@ static bool is_about_the_tcb(const vouch_reason *r)
            || strncmp(r->code, "advisor", 7) == 0 || strncmp(r->code, "evaluation", 10) == 0;
 }
 
-vch_admission_code vch_step_policy(vch_examination *x)
+vch_admission_code vch_admit_step_policy(vch_examination *x)
 {
     if (vouch_appraisal_admits(x->appraisal))
         return VCH_ADMITTED;
@@ -84,7 +84,7 @@ vch_admission_code vch_step_policy(vch_examination *x)
     return refuse_reason(x, is_about_the_tcb(&r) ? VCH_REFUSED_TCB : VCH_REFUSED_MEASUREMENT);
 }
 
-vch_admission_code vch_step_platform(vch_examination *x)
+vch_admission_code vch_admit_step_platform(vch_examination *x)
 {
     const vouch_claims *c = vouch_appraisal_claims(x->appraisal);
     if (x->member->platform_count == 0)
@@ -97,7 +97,7 @@ vch_admission_code vch_step_platform(vch_examination *x)
                       "it runs on a platform that is not pinned for '%.60s'", x->member->name);
 }
 
-vch_admission_code vch_step_newest(vch_examination *x)
+vch_admission_code vch_admit_step_newest(vch_examination *x)
 {
     if (x->request->roster == NULL)
         return VCH_ADMITTED;

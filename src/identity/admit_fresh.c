@@ -86,7 +86,7 @@ static vch_admission_code judge_token(vch_examination *x)
     return code == VCH_ADMITTED ? compare_token(x, t) : code;
 }
 
-vch_admission_code vch_step_token(vch_examination *x)
+vch_admission_code vch_admit_step_token(vch_examination *x)
 {
     const vch_federation *f = vch_attestation_file_federation(x->rules->file);
     if (x->request->token_waived)
@@ -109,7 +109,7 @@ static bool same_platform(const vouch_claims *a, const vouch_claims *b)
            && vch_span_equal(measurement_of(a), measurement_of(b));
 }
 
-vch_admission_code vch_step_channel(vch_examination *x)
+vch_admission_code vch_admit_step_channel(vch_examination *x)
 {
     const vch_federation *f = vch_attestation_file_federation(x->rules->file);
     vouch_error err = { 0 };

@@ -22,7 +22,7 @@ static bool common_name(const vch_ratls_cert *certificate,
     return true;
 }
 
-vch_admission_code vch_step_pki_member(vch_examination *x)
+vch_admission_code vch_admit_step_pki_member(vch_examination *x)
 {
     vch_admission *v = &x->verdict;
     if (!common_name(&x->certificate, v->name))
@@ -47,7 +47,7 @@ vch_admission_code vch_step_pki_member(vch_examination *x)
     return VCH_ADMITTED;
 }
 
-vch_admission_code vch_step_pki_chain(vch_examination *x)
+vch_admission_code vch_admit_step_pki_chain(vch_examination *x)
 {
     if (!x->request->chain_trusted)
         return vch_refuse(x, VCH_REFUSED_PKI, "'%.60s': %s", x->verdict.name,
@@ -57,7 +57,7 @@ vch_admission_code vch_step_pki_chain(vch_examination *x)
 }
 
 /* Besides its chain: the CA alone must not be able to put another key in a participant's place. */
-vch_admission_code vch_step_pki_key(vch_examination *x)
+vch_admission_code vch_admit_step_pki_key(vch_examination *x)
 {
     vouch_error err = { 0 };
     uint8_t digest[VCH_SHA256_SIZE];

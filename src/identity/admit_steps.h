@@ -42,29 +42,29 @@ vch_admission_code vch_refuse_error(vch_examination *x, vch_admission_code code,
 const vouch_policy *vch_examination_policy(const vch_examination *x);
 
 /* admit_certificate.c: from the size limit to the enrolment. */
-vch_admission_code vch_step_certificate(vch_examination *x);
-vch_admission_code vch_step_evidence(vch_examination *x);
-vch_admission_code vch_step_claims_form(vch_examination *x);
-vch_admission_code vch_step_self_signature(vch_examination *x);
-vch_admission_code vch_step_validity(vch_examination *x);
-vch_admission_code vch_step_claims(vch_examination *x);
-vch_admission_code vch_step_enrolment(vch_examination *x);
-vch_admission_code vch_step_own_claims(vch_examination *x); /* without a federation */
+vch_admission_code vch_admit_step_certificate(vch_examination *x);
+vch_admission_code vch_admit_step_evidence(vch_examination *x);
+vch_admission_code vch_admit_step_claims_form(vch_examination *x);
+vch_admission_code vch_admit_step_self_signature(vch_examination *x);
+vch_admission_code vch_admit_step_validity(vch_examination *x);
+vch_admission_code vch_admit_step_claims(vch_examination *x);
+vch_admission_code vch_admit_step_enrolment(vch_examination *x);
+vch_admission_code vch_admit_step_own_claims(vch_examination *x); /* without a federation */
 
 /* admit_evidence.c: the quote, what it proves, and the newest certificate of the name. */
-vch_admission_code vch_step_report_data(vch_examination *x);
-vch_admission_code vch_step_quote(vch_examination *x);
-vch_admission_code vch_step_policy(vch_examination *x);
-vch_admission_code vch_step_platform(vch_examination *x);
-vch_admission_code vch_step_newest(vch_examination *x);
+vch_admission_code vch_admit_step_report_data(vch_examination *x);
+vch_admission_code vch_admit_step_quote(vch_examination *x);
+vch_admission_code vch_admit_step_policy(vch_examination *x);
+vch_admission_code vch_admit_step_platform(vch_examination *x);
+vch_admission_code vch_admit_step_newest(vch_examination *x);
 
 /* admit_fresh.c: token and channel quote. */
-vch_admission_code vch_step_token(vch_examination *x);
-vch_admission_code vch_step_channel(vch_examination *x);
+vch_admission_code vch_admit_step_token(vch_examination *x);
+vch_admission_code vch_admit_step_channel(vch_examination *x);
 
 /* admit_pki.c: a peer that is not attested. */
-vch_admission_code vch_step_pki_member(vch_examination *x);
-vch_admission_code vch_step_pki_chain(vch_examination *x);
-vch_admission_code vch_step_pki_key(vch_examination *x);
+vch_admission_code vch_admit_step_pki_member(vch_examination *x);
+vch_admission_code vch_admit_step_pki_chain(vch_examination *x);
+vch_admission_code vch_admit_step_pki_key(vch_examination *x);
 
 #endif
