@@ -74,6 +74,7 @@ static vouch_code serve(vch_runtime *rt, const vch_verifyd_config *config, vouch
     if (rc == VOUCH_OK)
         rc = vch_signal_new(loop, SIGINT, stop, loop, &interrupt, err);
     if (rc == VOUCH_OK) {
+        vch_log(&rt->log, VCH_LOG_INFO, "verifyd.listening", VCH_STR("url", config->base_url));
         (void)fprintf(rt->out, "listening %s\n", config->base_url);
         (void)fflush(rt->out);
         rc = vch_loop_run(loop, err);

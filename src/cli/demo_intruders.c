@@ -2,12 +2,11 @@
 
 #include <string.h>
 
+#include "cli/demo_steps.h"
 #include "host/clock.h"
 
 #define PROGRAM_CAP ((size_t)64 << 20)
 #define READY_MS INT64_C(20000)
-
-#define ARGV(...) ((const char *const[]) { __VA_ARGS__, NULL })
 
 /* The site whose operator plays the intruder: he holds a genuine platform and his own enrolment key. */
 #define INTRUDING_SITE "hospital2"

@@ -12,6 +12,8 @@
 
 #include "base/bytes.h"
 #include "host/clock.h"
+#include "net/http_server.h"
+#include "net/loop.h"
 
 #define TOOL_TIMEOUT_MS INT64_C(120000)
 #define TOOL_OUTPUT_CAP ((size_t)1 << 20)
@@ -71,6 +73,7 @@ vouch_code vch_demo_pause(vouch_error *err)
 vouch_code vch_demo_scene_open(const vch_runtime *rt, const char *keep_dir, vch_demo_scene *out,
                                vouch_error *err)
 {
+    char logs[VCH_PATH_SIZE];
     vch_demo_scene scene = { .rt = rt };
     const sigset_t set = stop_signals();
     (void)sigprocmask(SIG_BLOCK, &set,
@@ -80,6 +83,10 @@ vouch_code vch_demo_scene_open(const vch_runtime *rt, const char *keep_dir, vch_
         rc = keep_in(keep_dir, &scene, err);
     else if (rc == VOUCH_OK)
         rc = vch_dir_make_temporary(NULL, "vouch-demo-", scene.dir, err);
+    if (rc == VOUCH_OK)
+        rc = vch_path_join(scene.dir, "logs", logs, err);
+    if (rc == VOUCH_OK)
+        rc = vch_dir_make(logs, 0755, err);
     if (rc == VOUCH_OK)
         *out = scene;
     return rc;
@@ -179,6 +186,22 @@ vouch_code vch_demo_run(const vch_demo_scene *scene, const char *inside, const c
     if (status != 0)
         return vouch_fail(err, VOUCH_E_REFUSED, "%s %s in %s: exit status %d: %s", argv[0], argv[1],
                           inside, status, last_line(&errors));
+    return VOUCH_OK;
+}
+
+vouch_code vch_demo_free_port(uint16_t *out, vouch_error *err)
+{
+    VCH_SCOPED(vch_loop_drop) vch_loop *loop = NULL;
+    vch_http_server *server = NULL;
+    vouch_code rc = vch_loop_new(&loop, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_http_server_options options = { .loop = loop, .address = "127.0.0.1" };
+    rc = vch_http_server_new(&options, &server, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    *out = vch_http_server_port(server);
+    vch_http_server_free(server);
     return VOUCH_OK;
 }
 

@@ -54,6 +54,9 @@ VOUCH_MUST_CHECK vouch_code vch_demo_run(const vch_demo_scene *scene, const char
                                          const char *const *argv, vch_buffer *output,
                                          vouch_error *err);
 
+/* A TCP port of 127.0.0.1 that nobody listens on at this moment. */
+VOUCH_MUST_CHECK vouch_code vch_demo_free_port(uint16_t *out, vouch_error *err);
+
 /* A process that goes on, with its log. */
 typedef struct vch_demo_actor {
     char name[64];
