@@ -200,7 +200,7 @@ def an_sgx_quote_gets_a_flat_token():
     assert claims["attester_held_data"] == b64(HELD)
     assert claims["verifier_nonce"] == request["verifier_nonce"]
     assert claims["sgx_mrenclave"] == MRENCLAVE and claims["dbgstat"] == "disabled"
-    assert claims["policy_defined_claims"] == {"simulated": True}
+    assert claims["policy_defined_claims"] == {"simulated": True, "root_sha256": ROOT_DIGEST}
     assert claims["sgx_collateral"]["quotehash"] == hashlib.sha256(
         base64.b64decode(request["quote"])).hexdigest()
     tcb_info = (SGX / "collateral/tcb_info.json").read_bytes()
