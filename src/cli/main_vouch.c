@@ -14,6 +14,7 @@ int main(int argc, char *argv[])
           vch_cmd_passport_verify },
         { "quote show", "show what a quote says", vch_cmd_quote_show },
         { "quote verify", "verify a quote against collateral and policy", vch_cmd_quote_verify },
+        { "token verify", "verify an attestation token", vch_cmd_token_verify },
         { "version", "print the version and what the program was built with", vch_cmd_version },
     };
     static const vch_program program = {
