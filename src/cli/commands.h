@@ -9,10 +9,19 @@ int vch_cmd_quote_show(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_quote_verify(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_aggregator_start(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_collaborator_start(vch_runtime *rt, int argc, char *argv[]);
-int vch_cmd_attest(vch_runtime *rt, int argc, char *argv[]);
-int vch_cmd_passport_show(vch_runtime *rt, int argc, char *argv[]);
-int vch_cmd_passport_verify(vch_runtime *rt, int argc, char *argv[]);
-int vch_cmd_token_verify(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_plan_initialize(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_plan_print(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_plan_hash(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_plan_freeze(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_workspace_create(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_workspace_certify(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_workspace_export(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_workspace_import(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_aggregator_request(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_aggregator_certify(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_collaborator_create(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_collaborator_request(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_collaborator_certify(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_version(vch_runtime *rt, int argc, char *argv[]);
 
 #endif

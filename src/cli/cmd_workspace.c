@@ -1,0 +1,182 @@
+/* vouch workspace create, certify, export, import. */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "cli/commands.h"
+#include "crypto/secure_heap.h"
+#include "fed/workspace/pki.h"
+#include "fed/workspace/workspace.h"
+#include "host/clock.h"
+#include "host/file.h"
+
+#define CERT_DIR "cert"
+
+typedef struct values {
+    vch_common_options common;
+    const char *prefix, *template_name, *archive, *output;
+    bool force;
+} values;
+
+static const vch_option create_options[] = {
+    { .name = "prefix",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, prefix),
+      .argument = "DIR",
+      .help = "the new workspace",
+      .required = true },
+    { .name = "template",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, template_name),
+      .argument = "NAME",
+      .help = "what the plan starts as",
+      .fallback = VCH_WORKSPACE_TEMPLATE },
+    VCH_COMMON_OPTIONS(values),
+};
+
+static const vch_option certify_options[] = {
+    { .name = "force",
+      .kind = VCH_OPTION_FLAG,
+      .offset = offsetof(values, force),
+      .help = "replace an authority that is there" },
+    VCH_COMMON_OPTIONS(values),
+};
+
+static const vch_option export_options[] = {
+    { .name = "output",
+      .letter = 'o',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, output),
+      .argument = "ZIP",
+      .help = "the package; the name of this directory with .zip" },
+    VCH_COMMON_OPTIONS(values),
+};
+
+static const vch_option import_options[] = {
+    { .name = "archive",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, archive),
+      .argument = "ZIP",
+      .help = "a package of workspace export",
+      .required = true },
+    VCH_COMMON_OPTIONS(values),
+};
+
+#define USAGE(name_, command_, summary_, details_, options_)                                       \
+    static const vch_usage name_ = { .command = (command_),                                        \
+                                     .operands = "",                                               \
+                                     .summary = (summary_),                                        \
+                                     .details = (details_),                                        \
+                                     .options = (options_),                                        \
+                                     .option_count = sizeof(options_) / sizeof *(options_) }
+
+USAGE(create_usage, "vouch workspace create", "Make a directory to work in.",
+      "Templates: " VCH_WORKSPACE_TEMPLATE ", a perceptron on CSV data.", create_options);
+USAGE(certify_usage, "vouch workspace certify", "Make the federation's certificate authority.",
+      "A root and a signing CA under cert/ca, and cert/cert_chain.crt, in the current directory.",
+      certify_options);
+USAGE(export_usage, "vouch workspace export", "Pack this workspace for the others.",
+      "Source, plan and requirements; no key, certificate, request or model.", export_options);
+USAGE(import_usage, "vouch workspace import", "Unpack a workspace.",
+      "Into a directory of the package's name, which must not exist.", import_options);
+
+static vouch_code create(const vch_runtime *rt, const values *v, vouch_error *err)
+{
+    vouch_code rc = vch_workspace_create(v->prefix, v->template_name, err);
+    if (rc == VOUCH_OK)
+        (void)fprintf(rt->out, "%s: workspace of %s\n", v->prefix, v->template_name);
+    return rc;
+}
+
+static vouch_code certify(const vch_runtime *rt, const values *v, vouch_error *err)
+{
+    vouch_code rc = vch_secure_heap_start(err);
+    if (rc == VOUCH_OK)
+        rc = vch_pki_create(CERT_DIR, vch_clock_unix_s(), v->force, err);
+    if (rc == VOUCH_OK)
+        (void)fprintf(rt->out, CERT_DIR "/cert_chain.crt: root and signing CA, for %d days\n",
+                      VCH_PKI_LIFE_DAYS);
+    return rc;
+}
+
+/* "<the name of the current directory>.zip" */
+static vouch_code name_here(char out[static VCH_PATH_SIZE], vouch_error *err)
+{
+    VCH_SCOPED(vch_free_drop) char *here = getcwd(NULL, 0);
+    const char *slash = here == NULL ? NULL : strrchr(here, '/');
+    if (slash == NULL || slash[1] == '\0')
+        return vouch_fail(err, VOUCH_E_CONFIG, "this directory has no name; use --output");
+    int n = snprintf(out, VCH_PATH_SIZE, "%s.zip", slash + 1);
+    if (n < 0 || n >= VCH_PATH_SIZE)
+        return vouch_fail(err, VOUCH_E_LIMIT, "this directory's name is too long");
+    return VOUCH_OK;
+}
+
+static vouch_code pack(const vch_runtime *rt, const values *v, vouch_error *err)
+{
+    VCH_SCOPED(vch_package_done) vch_package p = { 0 };
+    char name[VCH_PATH_SIZE];
+    vouch_code rc = v->output == NULL ? name_here(name, err) : VOUCH_OK;
+    const char *path = v->output == NULL ? name : v->output;
+    if (rc == VOUCH_OK)
+        rc = vch_workspace_pack(".", &p, err);
+    if (rc == VOUCH_OK)
+        rc = vch_package_write(&p, path, err);
+    if (rc == VOUCH_OK)
+        (void)fprintf(rt->out, "%s: %zu files\n", path, p.count);
+    return rc;
+}
+
+static vouch_code unpack(const vch_runtime *rt, const values *v, vouch_error *err)
+{
+    VCH_SCOPED(vch_package_done) vch_package p = { 0 };
+    char dir[VCH_PATH_SIZE];
+    const char *slash = strrchr(v->archive, '/');
+    int n = snprintf(dir, sizeof dir, "%s", slash == NULL ? v->archive : slash + 1);
+    if (n <= 0 || (size_t)n >= sizeof dir)
+        return vouch_fail(err, VOUCH_E_CONFIG, "'%s' is no file", v->archive);
+    dir[strcspn(dir, ".")] = '\0';
+    if (dir[0] == '\0')
+        return vouch_fail(err, VOUCH_E_CONFIG, "'%s' names no directory", v->archive);
+    vouch_code rc = vch_package_read(v->archive, VCH_WORKSPACE_PACKAGE_MAX, &p, err);
+    if (rc == VOUCH_OK)
+        rc = vch_workspace_unpack(&p, dir, err);
+    if (rc == VOUCH_OK)
+        (void)fprintf(rt->out, "%s: %zu files\n", dir, p.count);
+    return rc;
+}
+
+static int run(vch_runtime *rt, const vch_usage *usage, int argc, char *argv[],
+               vouch_code (*act)(const vch_runtime *rt, const values *v, vouch_error *err))
+{
+    values v = { 0 };
+    vch_operands operands;
+    vouch_error err = { 0 };
+    int status = VCH_EXIT_DONE;
+    if (!vch_command_begin(rt, usage, argc, argv, &v, &operands, &status))
+        return status;
+    vouch_code rc = act(rt, &v, &err);
+    return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, usage->command, rc, &err);
+}
+
+int vch_cmd_workspace_create(vch_runtime *rt, int argc, char *argv[])
+{
+    return run(rt, &create_usage, argc, argv, create);
+}
+
+int vch_cmd_workspace_certify(vch_runtime *rt, int argc, char *argv[])
+{
+    return run(rt, &certify_usage, argc, argv, certify);
+}
+
+int vch_cmd_workspace_export(vch_runtime *rt, int argc, char *argv[])
+{
+    return run(rt, &export_usage, argc, argv, pack);
+}
+
+int vch_cmd_workspace_import(vch_runtime *rt, int argc, char *argv[])
+{
+    return run(rt, &import_usage, argc, argv, unpack);
+}

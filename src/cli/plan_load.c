@@ -1,0 +1,31 @@
+#include "cli/plan_load.h"
+
+#include "base/scope.h"
+#include "host/environment.h"
+
+enum { HOST_NAME_SIZE = 256 };
+
+vouch_code vch_cli_plan_load(const vch_runtime *rt, const vch_plan_options *options, vch_plan **out,
+                             vouch_error *err)
+{
+    char host[HOST_NAME_SIZE];
+    VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+    vch_plan_source source = { .federation_uuid = options->federation_uuid };
+    vouch_code rc = vch_release_find(options->release, &source.release, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    source.host_name = vch_environment_get("FQDN");
+    if (source.host_name == NULL) {
+        rc = vch_environment_host_name(host, sizeof host, err);
+        if (rc != VOUCH_OK)
+            return rc;
+        source.host_name = host;
+    }
+    rc = vch_plan_load(options->plan, options->cols, &source, &faults, out, err);
+    for (size_t i = 0; i < faults.count; i++)
+        (void)fprintf(rt->err, "%s%s\n", faults.item[i].warning ? "warning: " : "",
+                      faults.item[i].text);
+    if (faults.more > 0)
+        (void)fprintf(rt->err, "... and %zu more\n", faults.more);
+    return rc;
+}
