@@ -13,6 +13,7 @@
 
 #include "vouch/attributes.h"
 #include "vouch/error.h"
+#include "vouch/policy.h"
 #include "vouch/span.h"
 
 VOUCH_BEGIN_DECLS
@@ -58,6 +59,9 @@ typedef struct vouch_token_expectation {
     vouch_span held_data;            /* the bytes that the quote is bound to; empty: none */
     bool nonce_any, held_data_any; /* true: not compared here (a caller does it from the claims) */
     vouch_span measurement;        /* MRENCLAVE (32) or MRTD (48); empty: not compared here */
+    /* Judges measurement, debug, TCB, advisories and simulation, in place of the next seven. A rule
+     * about what no token tells (platform pins) refuses. */
+    const vouch_policy *policy;
     const char *const *tcb_accept; /* statuses; none: UpToDate alone */
     size_t tcb_accept_count;
     const char *const

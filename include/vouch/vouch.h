@@ -7,6 +7,7 @@
 #include "vouch/error.h"
 #include "vouch/evidence.h"
 #include "vouch/span.h"
+#include "vouch/token.h"
 #include "vouch/verifier.h"
 
 #endif

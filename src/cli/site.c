@@ -190,8 +190,11 @@ static vouch_code find_places(const vch_site_options *o, const vch_site *site, p
                               vouch_error *err)
 {
     bool serves = o->role == VCH_ROLE_AGGREGATOR;
-    out->reports = o->rt->environment(NULL, "ATTESTATION_REPORT_PATH");
-    out->roots = o->rt->environment(NULL, "ROOT_CERT_PATH");
+    out->reports = out->roots = o->documents;
+    if (o->documents == NULL) {
+        out->reports = o->rt->environment(NULL, "ATTESTATION_REPORT_PATH");
+        out->roots = o->rt->environment(NULL, "ROOT_CERT_PATH");
+    }
     bool no_reports = out->reports == NULL || out->reports[0] == '\0';
     bool no_roots = serves && (out->roots == NULL || out->roots[0] == '\0');
     if (!site->attested || (!no_reports && !no_roots))

@@ -27,6 +27,7 @@ typedef struct vch_site_options {
     const char *attestation_path; /* NULL: VCH_SITE_ATTESTATION if it exists */
     const char *federation_uuid;  /* NULL: computed */
     const char *openfl_release;   /* NULL: the default */
+    const char *documents;        /* directory for passport and root; NULL: the environment's */
 } vch_site_options;
 
 typedef struct vch_site {

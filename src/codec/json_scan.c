@@ -31,7 +31,7 @@ vouch_code vch_json_scan_limits(vouch_span text, const vch_json_limits *limits, 
         return vouch_fail(err, VOUCH_E_FORMAT, "JSON: contains a NUL");
     vch_cursor c = vch_cursor_over(text);
     size_t depth = 0;
-    while (c.rest.size > 0) {
+    while (!c.failed && c.rest.size > 0) {
         uint8_t byte = vch_cursor_u8(&c);
         if (byte == '"')
             skip_string(&c);
@@ -47,7 +47,7 @@ vouch_code vch_json_scan_limits(vouch_span text, const vch_json_limits *limits, 
 
 static void skip_blanks(vch_cursor *c)
 {
-    while (c->rest.size > 0 && memchr(" \t\r\n", c->rest.data[0], 4) != NULL)
+    while (!c->failed && c->rest.size > 0 && memchr(" \t\r\n", c->rest.data[0], 4) != NULL)
         (void)vch_cursor_u8(c);
 }
 
@@ -56,7 +56,7 @@ static vouch_span take_value(vch_cursor *c)
 {
     vouch_span start = c->rest;
     size_t depth = 0;
-    while (c->rest.size > 0) {
+    while (!c->failed && c->rest.size > 0) {
         uint8_t byte = c->rest.data[0];
         if (depth == 0 && (byte == ',' || byte == '}' || byte == ']'))
             break;

@@ -21,10 +21,11 @@ static bool next_arc(vch_cursor *text, arc *out)
             return false;
         value = value * 10 + digit;
     }
-    if (text->rest.size > 0)
-        (void)vch_cursor_u8(text); /* the dot */
     *out = value;
-    return digits > 0;
+    if (text->rest.size == 0)
+        return digits > 0;
+    (void)vch_cursor_u8(text); /* the dot, which promises another number */
+    return digits > 0 && text->rest.size > 0;
 }
 
 static void put_arc(vch_buffer *out, arc value)

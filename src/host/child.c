@@ -1,5 +1,6 @@
 #include "host/child.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -201,6 +202,7 @@ vouch_code vch_child_start(const vch_child_options *options, vch_child *out, vou
     vouch_code rc = plan_make(&p, options, err);
     if (rc != VOUCH_OK)
         return rc;
+    assert(p.argv != NULL && p.environment != NULL);
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid < 0)

@@ -44,7 +44,7 @@ static vouch_code make_one(const char *path, mode_t mode, vouch_error *err)
 
 vouch_code vch_dir_make(const char *path, mode_t mode, vouch_error *err)
 {
-    char part[VCH_PATH_SIZE];
+    char part[VCH_PATH_SIZE] = { 0 };
     vouch_code rc = copy_path(path, strlen(path), part, err);
     if (rc != VOUCH_OK)
         return rc;

@@ -19,6 +19,14 @@ static void drop_fd(int *fd)
     *fd = -1;
 }
 
+/* The descriptor; the variable's scope then closes nothing. */
+static int take_fd(int *fd)
+{
+    int taken = *fd;
+    *fd = -1;
+    return taken;
+}
+
 static vouch_code fail_errno(vouch_error *err, const char *doing, const char *path, int reason)
 {
     vouch_code code = reason == ENOENT ? VOUCH_E_NOT_FOUND : VOUCH_E_IO;
@@ -35,8 +43,7 @@ static vouch_code open_to_read(const char *path, bool pipes, int *out, struct st
         return fail_errno(err, "reading", path, errno);
     if (!S_ISREG(about->st_mode) && !(pipes && S_ISFIFO(about->st_mode)))
         return vouch_fail(err, VOUCH_E_IO, "reading '%s': not a regular file", path);
-    *out = fd;
-    fd = -1;
+    *out = take_fd(&fd);
     return VOUCH_OK;
 }
 

@@ -62,23 +62,20 @@ static vouch_code check_configured(const vch_participant *p, const vch_participa
 {
     VCH_SCOPED(vch_buffer_drop) vch_buffer list = vch_buffer_with_cap(2048);
     const vch_local *l = p->local;
-    missing(&list, n->key_path == NULL, "the site's PKI key (local.enrolment.key)");
-    missing(&list, !n->attested && n->cert_path == NULL,
-            "the site's PKI certificate (local.enrolment.cert)");
+    missing(&list, n->key_path == NULL, "local.enrolment.key");
+    missing(&list, !n->attested && n->cert_path == NULL, "local.enrolment.cert");
     missing(&list, (n->attested || n->appraises) && l->collateral_dir == NULL,
-            "a source of collateral (local.collateral.dir)");
-    missing(&list, n->token && l->verifier_url == NULL,
-            "the verifier's address (AVS_URL or local.verifier.url)");
+            "local.collateral.dir");
+    missing(&list, n->token && l->verifier_url == NULL, "AVS_URL or local.verifier.url");
     missing(&list, n->token && o->api_key == NULL && l->api_key_file == NULL,
-            "the verifier's API key (ITA_API_KEY or local.verifier.key_file)");
+            "ITA_API_KEY or local.verifier.key_file");
     missing(&list, n->attested && p->role == VCH_ROLE_AGGREGATOR && p->address == NULL,
-            "the aggregator's address (the plan's agg_addr, not auto)");
-    missing(&list, n->pki && o->pki_chain == NULL, "the federation's PKI (cert_chain.crt)");
+            "agg_addr in the plan (not auto)");
+    missing(&list, n->pki && o->pki_chain == NULL, "cert_chain.crt (the PKI)");
     if (list.size == 0)
         return VOUCH_OK;
-    const char *text = vch_buffer_text(&list);
-    return vouch_fail(err, VOUCH_E_CONFIG, "%s '%s' is %s but lacks: %s", vch_role_name(p->role),
-                      p->name, n->attested ? "attested" : "to be started", text ? text : "memory");
+    const char *text = vch_buffer_text(&list); /* short enough for one line of an error */
+    return vouch_fail(err, VOUCH_E_CONFIG, "'%s' lacks: %s", p->name, text ? text : "memory");
 }
 
 static vouch_code load_key(const char *path, vch_key **out, vouch_error *err)

@@ -110,7 +110,7 @@ void vch_grpc_text_decode(vouch_span in, char *out, size_t size)
             ch = (uint8_t)(digit(in.data[i + 1]) * 16 + digit(in.data[i + 2]));
             i += 2;
         }
-        out[n++] = ch == 0 ? '?' : (char)ch;
+        out[n++] = (char)(ch == 0 ? '?' : ch);
     }
     out[n] = '\0';
 }

@@ -288,7 +288,8 @@ static void read_some(vch_h2 *h2)
         h2->pinged = false;
         ssize_t rc = nghttp2_session_mem_recv(h2->session, some, got);
         if (rc < 0)
-            end(h2, VOUCH_E_FORMAT, nghttp2_strerror((int)rc));
+            end(h2, rc == NGHTTP2_ERR_FLOODED ? VOUCH_E_LIMIT : VOUCH_E_FORMAT,
+                nghttp2_strerror((int)rc));
     }
 }
 

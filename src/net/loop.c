@@ -1,5 +1,6 @@
 #include "net/loop.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <stdlib.h>
 
@@ -79,6 +80,7 @@ vouch_code vch_loop_run_until(vch_loop *loop, const bool *done, int64_t timeout_
     vouch_code rc = vch_timer_new(loop, set_flag, &late, &timer, err);
     if (rc != VOUCH_OK)
         return rc;
+    assert(timer != NULL);
     if (timeout_ms >= 0)
         vch_timer_start(timer, timeout_ms);
     while (rc == VOUCH_OK && !*done && !late) {

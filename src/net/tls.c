@@ -303,11 +303,12 @@ bool vch_tls_limit_protocol(SSL_CTX *ctx, bool server)
     (void)SSL_CTX_set_max_cert_list(ctx, CERT_LIST_MAX);
     SSL_CTX_set_security_level(ctx, 2);
     static const unsigned char id[] = "vouch";
+    char groups[] = "X25519:P-256:P-384"; /* not const: OpenSSL's macro casts */
     return SSL_CTX_set_num_tickets(ctx, 0) == 1
            && SSL_CTX_set_session_id_context(ctx, id, sizeof id) == 1
            && SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1
            && SSL_CTX_set_max_proto_version(ctx, 0) == 1
-           && SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1
+           && SSL_CTX_set1_groups_list(ctx, groups) == 1
            && SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1
            && SSL_CTX_set_ciphersuites(ctx, "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:"
                                             "TLS_CHACHA20_POLY1305_SHA256")

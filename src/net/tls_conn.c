@@ -188,6 +188,13 @@ static void tell_open(vch_tls_conn *c)
     c->owner.admitted(c->owner.context);
 }
 
+static void drop_job(gate_job *job)
+{
+    vch_buffer_drop(&job->out);
+    free(job);
+}
+
+/* Back from a worker. */
 static void gate_done(void *context, bool worked)
 {
     gate_job *job = context;
@@ -195,25 +202,25 @@ static void gate_done(void *context, bool worked)
     c->gate_runs = false;
     if (!worked)
         job->rc = vouch_fail(&job->why, VOUCH_E_INTERNAL, "stopping");
-    if (!c->orphan)
-        after_gate(c, job);
-    else
+    if (c->orphan) {
         c->session = job->session;
-    vch_buffer_drop(&job->out);
-    free(job);
-    if (c->orphan)
+        drop_job(job);
         vch_tls_conn_free(c);
-    else if (c->state == STATE_OPEN)
+        return;
+    }
+    after_gate(c, job);
+    drop_job(job);
+    if (c->state == STATE_OPEN)
         tell_open(c);
     else
         turn(c);
 }
 
-static vouch_code gate_start(vch_tls_conn *c, bool admit, bool make, vouch_error *err)
+static gate_job *job_make(vch_tls_conn *c, bool admit, bool make)
 {
     gate_job *job = calloc(1, sizeof *job);
     if (job == NULL)
-        return vouch_fail(err, VOUCH_E_MEMORY, "out of memory");
+        return NULL;
     job->conn = c;
     job->peer = vch_tls_handshake_peer(&c->hs);
     job->admit = admit;
@@ -221,31 +228,39 @@ static vouch_code gate_start(vch_tls_conn *c, bool admit, bool make, vouch_error
     job->out = vch_buffer_with_cap(VCH_TLS_MESSAGE_MAX_SIZE);
     if (admit && c->in.size > LENGTH_SIZE)
         job->message = (vouch_span) { c->in.data + LENGTH_SIZE, c->in.size - LENGTH_SIZE };
-    c->state = STATE_GATE;
-    wait_for(c, false, false);
-    vch_timer_stop(c->deadline); /* the gate has its own limits, and must not be cut short */
-    c->gate_runs = true;
-    if (c->workers == NULL) {
-        gate_work(job);
-        gate_done(job, true);
-        return VOUCH_OK;
-    }
-    vch_job work = { job, gate_work, gate_done };
-    vouch_code rc = vch_workers_submit(c->workers, work, err);
-    if (rc != VOUCH_OK) {
-        c->gate_runs = false;
-        free(job);
-    }
-    return rc;
+    return job;
 }
 
-/* Both ways out of this step end the turn: `c` may be gone. */
+static step gate_here(vch_tls_conn *c, gate_job *job)
+{
+    gate_work(job);
+    after_gate(c, job);
+    drop_job(job);
+    if (c->state != STATE_OPEN)
+        return STEP_ON;
+    tell_open(c);
+    return STEP_DEAD;
+}
+
 static step step_gate(vch_tls_conn *c, bool admit, bool make)
 {
     vouch_error why = { 0 };
-    if (gate_start(c, admit, make, &why) != VOUCH_OK)
+    gate_job *job = job_make(c, admit, make);
+    if (job == NULL) {
+        (void)!vouch_fail(&why, VOUCH_E_MEMORY, "out of memory");
         return refuse(c, &why);
-    return STEP_DEAD;
+    }
+    c->state = STATE_GATE;
+    wait_for(c, false, false);
+    vch_timer_stop(c->deadline); /* the gate has its own limits, and must not be cut short */
+    if (c->workers == NULL)
+        return gate_here(c, job);
+    c->gate_runs = true;
+    if (vch_workers_submit(c->workers, (vch_job) { job, gate_work, gate_done }, &why) == VOUCH_OK)
+        return STEP_WAIT;
+    c->gate_runs = false;
+    drop_job(job);
+    return refuse(c, &why);
 }
 
 /* --- steps --- */
@@ -286,7 +301,7 @@ static bool is_refusal(vouch_span message, vouch_error *why)
     char text[VCH_TLS_REASON_MAX_SIZE + 1] = { 0 };
     for (size_t i = 0; i < cursor.rest.size; i++) {
         uint8_t ch = cursor.rest.data[i];
-        text[i] = ch >= 0x20 && ch < 0x7f ? (char)ch : '?';
+        text[i] = (char)(ch >= 0x20 && ch < 0x7f ? ch : '?');
     }
     (void)!vouch_fail(why, VOUCH_E_REFUSED, "the server refuses us: %s", text);
     return true;

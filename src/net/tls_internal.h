@@ -35,7 +35,7 @@ typedef struct vch_tls_handshake {
     size_t der_size[VCH_TLS_LEAF_AND_CHAIN_MAX];
     size_t der_count;
     const char *address;
-    const char *host;   /* NULL on a server */
+    char *host;         /* NULL on a server; not const: OpenSSL's macro casts */
     const char *reason; /* what the peer is told */
     vouch_error why;    /* depth 0: no callback failed */
 } vch_tls_handshake;

@@ -62,8 +62,10 @@ static void put_common(vch_json_writer *w, const vch_token_statement *s)
     vch_json_put_int(w, "nbf", s->issued_at_unix_s);
     vch_json_key(w, "policy_defined_claims");
     vch_json_begin_object(w);
-    if (s->claims->simulated)
+    if (s->claims->simulated) {
+        vch_json_put_hex(w, "root_sha256", SPAN(s->claims->root_sha256));
         vch_json_put_bool(w, "simulated", true);
+    }
     vch_json_end(w);
     put_policy_list(w, s, true);
     put_policy_list(w, s, false);

@@ -3,9 +3,12 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/cursor.h"
 #include "base/moment.h"
 #include "codec/base64.h"
 #include "crypto/hash.h"
+#include "evidence/claims.h"
+#include "vouch/verifier.h"
 
 #define TEE_TYPE_SGX 0u
 #define TEE_TYPE_TDX 0x81u
@@ -169,6 +172,18 @@ static vouch_code read_nonce(const vch_json *tee, vch_token_content *out, vouch_
     return VOUCH_OK;
 }
 
+/* Numbers stand in the quote's byte order, which is little-endian. */
+static vouch_code read_u64(const vch_json *tee, const char *name, uint64_t *out, vouch_error *err)
+{
+    uint8_t bytes[8];
+    vouch_code rc = vch_json_get_hex(tee, name, bytes, sizeof bytes, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    vch_cursor c = vch_cursor_over((vouch_span) { bytes, sizeof bytes });
+    *out = vch_cursor_u64le(&c);
+    return VOUCH_OK;
+}
+
 static vouch_code read_sgx(const vch_json *tee, vch_token_content *out, vouch_error *err)
 {
     uint64_t prod_id = 0;
@@ -189,18 +204,35 @@ static vouch_code read_sgx(const vch_json *tee, vch_token_content *out, vouch_er
     out->view.signer = (vouch_span) { out->signer, 32 };
     out->view.prod_id = (uint32_t)prod_id;
     out->view.svn = (uint32_t)svn;
+    vouch_sgx_claims *sgx = &out->claims.sgx;
+    out->claims.tee = VOUCH_TEE_SGX;
+    memcpy(sgx->mrenclave, out->measurement, sizeof sgx->mrenclave);
+    memcpy(sgx->mrsigner, out->signer, sizeof sgx->mrsigner);
+    sgx->isv_prod_id = (uint16_t)prod_id;
+    sgx->isv_svn = (uint16_t)svn;
+    sgx->attribute_flags = VOUCH_SGX_ATTRIBUTE_INIT; /* a quote is of nothing else */
     return VOUCH_OK;
 }
 
 static vouch_code read_tdx(const vch_json *tee, vch_token_content *out, vouch_error *err)
 {
+    static const char *const rtmr_names[] = { "tdx_rtmr0", "tdx_rtmr1", "tdx_rtmr2", "tdx_rtmr3" };
+    vouch_tdx_claims *tdx = &out->claims.tdx;
     vouch_code rc = vch_json_get_hex(tee, "tdx_mrtd", out->measurement, 48, err);
     if (rc == VOUCH_OK)
         rc = vch_json_get_hex(tee, "tdx_mrsignerseam", out->signer, 48, err);
     if (rc == VOUCH_OK)
         rc = vch_json_get_hex(tee, "tdx_report_data", out->report_data, 64, err);
+    if (rc == VOUCH_OK)
+        rc = vch_json_get_hex(tee, "tdx_mrconfigid", tdx->mrconfigid, 48, err);
+    if (rc == VOUCH_OK)
+        rc = read_u64(tee, "tdx_td_attributes", &tdx->td_attributes, err);
+    for (size_t i = 0; i < 4 && rc == VOUCH_OK; i++)
+        rc = vch_json_get_hex(tee, rtmr_names[i], tdx->rtmr[i], 48, err);
     if (rc != VOUCH_OK)
         return rc;
+    out->claims.tee = VOUCH_TEE_TDX;
+    memcpy(tdx->mrtd, out->measurement, sizeof tdx->mrtd);
     out->view.tee_type = TEE_TYPE_TDX;
     out->view.measurement = (vouch_span) { out->measurement, 48 };
     out->view.signer = (vouch_span) { out->signer, 48 };
@@ -227,6 +259,8 @@ static vouch_code read_tee(const vch_json *tee, vch_token_content *out, vouch_er
     if (rc == VOUCH_OK)
         rc = read_nonce(tee, out, err);
     out->view.report_data = (vouch_span) { out->report_data, 64 };
+    if (tdx && (out->claims.tdx.td_attributes & VOUCH_TD_ATTRIBUTE_TUD_MASK) != 0)
+        out->view.debug = true; /* the service looks at one bit of eight */
     return rc;
 }
 
@@ -260,12 +294,51 @@ static vouch_code read_version(const vch_json *tree, uint32_t *out, vouch_error 
     return VOUCH_OK;
 }
 
-static vouch_code read_simulated(const vch_json *tree, bool *out, vouch_error *err)
+/* Our own service says of a simulated platform under which root it is. Else it is Intel's: the
+ * service has no other. */
+static vouch_code read_root(const vch_json *tree, vch_token_content *out, vouch_error *err)
 {
     const vch_json *defined = present(tree, "policy_defined_claims");
-    if (defined == NULL || vch_json_member(defined, "simulated") == NULL)
+    if (defined != NULL && vch_json_member(defined, "simulated") != NULL) {
+        vouch_code rc = vch_json_get_bool(defined, "simulated", &out->view.simulated, err);
+        if (rc != VOUCH_OK)
+            return rc;
+    }
+    if (!out->view.simulated)
+        return vch_sha256(vouch_intel_root(), out->claims.root_sha256, err);
+    if (vch_json_member(defined, "root_sha256") == NULL)
         return VOUCH_OK;
-    return vch_json_get_bool(defined, "simulated", out, err);
+    return vch_json_get_hex(defined, "root_sha256", out->claims.root_sha256,
+                            sizeof out->claims.root_sha256, err);
+}
+
+static vouch_code read_evaluation_number(const vch_json *tee, bool tdx, vouch_claims *out,
+                                         vouch_error *err)
+{
+    const vch_json *collateral = present(tee, tdx ? "tdx_collateral" : "sgx_collateral");
+    if (collateral == NULL || present(collateral, "tcbevaluationdatanumber") == NULL)
+        return VOUCH_OK;
+    uint64_t number = 0;
+    vouch_code rc =
+        vch_json_get_uint(collateral, "tcbevaluationdatanumber", UINT32_MAX, &number, err);
+    if (rc == VOUCH_OK)
+        out->evaluation_number = (uint32_t)number;
+    return rc;
+}
+
+/* What is in both views. */
+static void complete_claims(vch_token_content *out)
+{
+    const vouch_token_claims *view = &out->view;
+    vouch_claims *claims = &out->claims;
+    memcpy(claims->report_data, out->report_data, sizeof claims->report_data);
+    claims->debug = view->debug;
+    claims->simulated = view->simulated;
+    claims->tcb_status = vch_tcb_status_from_name(vch_span_str(view->tcb_status));
+    claims->current_tcb_status = claims->tcb_status;
+    claims->tcb_date_unix_s = view->tcb_date_unix_s;
+    claims->advisory_ids = view->advisory_ids;
+    claims->advisory_count = view->advisory_count;
 }
 
 static vouch_code read_common(const vch_json *tree, vch_token_content *out, vouch_error *err)
@@ -279,7 +352,7 @@ static vouch_code read_common(const vch_json *tree, vch_token_content *out, vouc
     if (rc == VOUCH_OK)
         rc = read_times(tree, view, err);
     if (rc == VOUCH_OK)
-        rc = read_simulated(tree, &view->simulated, err);
+        rc = read_root(tree, out, err);
     if (rc == VOUCH_OK)
         rc = read_policies(tree, "policy_ids_matched", out->matched, &view->policies_matched_count,
                            err);
@@ -302,7 +375,12 @@ vouch_code vch_token_content_parse(vouch_span payload, vch_token_content *out, v
         rc = find_tee(out->tree, out->view.version, &tee, err);
     if (rc == VOUCH_OK)
         rc = read_tee(tee, out, err);
-    return rc == VOUCH_OK ? VOUCH_OK : vouch_wrap(err, rc, "the token's claims");
+    if (rc == VOUCH_OK)
+        rc = read_evaluation_number(tee, out->claims.tee == VOUCH_TEE_TDX, &out->claims, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "the token's claims");
+    complete_claims(out);
+    return VOUCH_OK;
 }
 
 vouch_code vch_token_binding(bool tdx, vouch_span nonce_val, vouch_span nonce_iat, vouch_span data,

@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "codec/json.h"
+#include "vouch/evidence.h"
 #include "vouch/token.h"
 
 #define VCH_TOKEN_ADVISORIES_MAX 256
@@ -17,6 +18,7 @@
 
 typedef struct vch_token_content {
     vouch_token_claims view;
+    vouch_claims claims; /* the same for vch_policy_judge; what no token tells is unknown */
     vch_json *tree;
     bool has_runtime_json; /* the data came back as JSON, so its bytes are not in the token */
     bool has_held_data;

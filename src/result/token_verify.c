@@ -9,13 +9,14 @@
 #include "base/scope.h"
 #include "base/secret.h"
 #include "crypto/jws.h"
+#include "policy/policy.h"
 #include "result/jwks.h"
+#include "result/token_build.h"
 #include "result/token_content.h"
 
 #define REASONS_MAX 24
 #define LEEWAY_MAX_S 300
 #define TEE_TYPE_TDX 0x81u
-#define V1_ISSUER "Intel Trust Authority"
 
 typedef struct reason {
     vouch_token_reason code;
@@ -138,7 +139,7 @@ static vouch_code check_signer(vouch_token_verdict *v, const vch_jws *jws,
 static void check_issuer(vouch_token_verdict *v, const vouch_token_expectation *e)
 {
     const vouch_token_claims *c = &v->content.view;
-    if (c->version == 1 && strcmp(c->issuer, V1_ISSUER) == 0)
+    if (c->version == 1 && strcmp(c->issuer, VCH_TOKEN_V1_ISSUER) == 0)
         return;
     if (e->base_url == NULL) {
         if (c->version != 2 || strncmp(c->issuer, "https://", 8) != 0)
@@ -228,6 +229,40 @@ static bool is_among(const char *text, const char *const *list, size_t count)
     return false;
 }
 
+/* The policy's words for it, as ours. */
+static vouch_token_reason reason_of_policy(const char *code)
+{
+    static const struct {
+        const char *code;
+        vouch_token_reason reason;
+    } table[] = {
+        { "measurement", VOUCH_TOKEN_MEASUREMENT },
+        { "no_measurements", VOUCH_TOKEN_MEASUREMENT },
+        { "debug", VOUCH_TOKEN_DEBUG },
+        { "tcb_status", VOUCH_TOKEN_TCB },
+        { "tcb_revoked", VOUCH_TOKEN_TCB },
+        { "tcb_date", VOUCH_TOKEN_TCB },
+        { "advisory", VOUCH_TOKEN_TCB },
+        { "root", VOUCH_TOKEN_SIMULATED },
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (strcmp(code, table[i].code) == 0)
+            return table[i].reason;
+    }
+    return VOUCH_TOKEN_POLICY;
+}
+
+static void check_policy(vouch_token_verdict *v, const vouch_token_expectation *e)
+{
+    VCH_SCOPED(vch_reasons_drop) vch_reasons reasons = { 0 };
+    if (vch_policy_judge(e->policy, &v->content.claims, e->now_unix_s, &reasons))
+        return;
+    for (size_t i = 0; i < reasons.count; i++)
+        refuse(v, reason_of_policy(reasons.list[i].code), "%s", reasons.list[i].message);
+    if (v->reason_count == 0)
+        refuse(v, VOUCH_TOKEN_POLICY, "the policy refuses");
+}
+
 static void check_tcb(vouch_token_verdict *v, const vouch_token_expectation *e)
 {
     static const char *const default_accept[] = { "UpToDate" };
@@ -245,8 +280,6 @@ static void check_tcb(vouch_token_verdict *v, const vouch_token_expectation *e)
 static void check_platform(vouch_token_verdict *v, const vouch_token_expectation *e)
 {
     const vouch_token_claims *c = &v->content.view;
-    if (e->measurement.size > 0 && !vch_span_equal(e->measurement, c->measurement))
-        refuse(v, VOUCH_TOKEN_MEASUREMENT, "the token speaks of another measurement");
     if (c->debug && !e->accept_debug)
         refuse(v, VOUCH_TOKEN_DEBUG, "the enclave or TD is under debug");
     if (c->simulated && !e->accept_simulated)
@@ -270,8 +303,14 @@ static vouch_code judge_content(vouch_token_verdict *v, const vouch_token_expect
     check_nonce(v, e);
     check_held_data(v, e);
     vouch_code rc = check_binding(v, e, err);
-    check_platform(v, e);
-    check_tcb(v, e);
+    if (e->measurement.size > 0 && !vch_span_equal(e->measurement, v->content.view.measurement))
+        refuse(v, VOUCH_TOKEN_MEASUREMENT, "the token speaks of another measurement");
+    if (e->policy != NULL) {
+        check_policy(v, e);
+    } else {
+        check_platform(v, e);
+        check_tcb(v, e);
+    }
     check_policies(v, e);
     return rc;
 }

@@ -200,7 +200,7 @@ def an_sgx_quote_gets_a_flat_token():
     assert claims["attester_held_data"] == b64(HELD)
     assert claims["verifier_nonce"] == request["verifier_nonce"]
     assert claims["sgx_mrenclave"] == MRENCLAVE and claims["dbgstat"] == "disabled"
-    assert claims["policy_defined_claims"] == {"simulated": True}
+    assert claims["policy_defined_claims"] == {"simulated": True, "root_sha256": ROOT_DIGEST}
     assert claims["sgx_collateral"]["quotehash"] == hashlib.sha256(
         base64.b64decode(request["quote"])).hexdigest()
     tcb_info = (SGX / "collateral/tcb_info.json").read_bytes()
@@ -492,6 +492,133 @@ def a_client_that_does_not_trust_the_ca_gets_nothing():
     raise AssertionError("the certificate was accepted")
 
 
+class Saved:
+    """A token with everything that verifying it offline takes, as files."""
+
+    def __init__(self, service, version=1):
+        self.dir = pathlib.Path(tempfile.mkdtemp(dir=STAGE))
+        self.request = sgx_request(service)
+        body = self.request if version == 1 else {"sgx": self.request}
+        self.token = token_of(service.attest(body, version))
+        self.claims = parts(self.token)[1]
+        self.service = service
+        self.put("token.jwt", self.token.encode() + b"\n")
+        self.put("jwks.json", service.call("GET", "/certs", key=None)[1])
+        self.put("nonce.json", json.dumps(self.request["verifier_nonce"]).encode())
+        self.put("held", HELD)
+        for crl in ("root-ca-crl.der", "ats-ca-crl.der"):
+            self.put(crl, service.call("GET", f"/crl/{crl}", key=None)[1])
+        self.options = {"--jwks": self.dir / "jwks.json", "--root": service.made["token_root"],
+                        "--nonce": self.dir / "nonce.json", "--held-data": self.dir / "held",
+                        "--policy": service.made["policies"][0]["file"]}
+
+    def put(self, name, data):
+        (self.dir / name).write_bytes(data)
+        return self.dir / name
+
+    def verify(self, *more, **changes):
+        options = dict(self.options)
+        for name, value in changes.items():
+            options["--" + name.replace("_", "-")] = value
+        words = [w for name, value in options.items() if value is not None for w in (name, value)]
+        done = program("vouch", "token", "verify", self.dir / "token.jwt", *words, *more, "--json")
+        assert done.returncode in (0, 1, 3), done
+        verdict = json.loads(done.stdout)
+        assert (done.returncode == 0) == (verdict["result"] == "ok"), done
+        return done.returncode, verdict
+
+    def refusal(self, *more, **changes):
+        status, verdict = self.verify(*more, **changes)
+        assert status == 1, (status, verdict)
+        return {(r["step"], r["code"]) for r in verdict["reasons"]}
+
+
+def a_token_is_verified_from_the_services_address():
+    for version in (1, 2):
+        saved = Saved(S, version)
+        status, verdict = saved.verify(jwks=S.made["base_url"] + "/certs", ca=S.made["tls_ca"])
+        assert status == 0, verdict
+        assert verdict["revocation_checked"] and verdict["simulated"] and not verdict["debug"]
+        assert verdict["nonce_compared"] and verdict["held_data_compared"]
+        assert verdict["tcb_status"] == "UpToDate" and verdict["reasons"] == []
+        assert verdict["claims"]["mrenclave"] == MRENCLAVE
+
+
+def a_token_is_verified_offline_from_files():
+    saved = Saved(S)
+    status, verdict = saved.verify()
+    assert status == 0 and not verdict["revocation_checked"], verdict
+    status, verdict = saved.verify("--crl", saved.dir / "root-ca-crl.der", "--crl",
+                                   saved.dir / "ats-ca-crl.der")
+    assert status == 0 and verdict["revocation_checked"], verdict
+    status, verdict = saved.verify(policy=None)  # the default policy, any measurement
+    assert status == 0, verdict
+
+
+def each_thing_that_differs_is_refused_with_its_reason():
+    saved = Saved(S)
+    match, other = (p["id"] for p in S.made["policies"])
+    token = saved.token
+    cases = [
+        ({"root": None}, ("chain", "root")),
+        ({"root": SHORT.made["token_root"]}, ("chain", "root")),
+        ({"root": S.made["tls_ca"]}, ("chain", "root")),
+        ({"jwks": SHORT_KEYS}, ("chain", "key_unknown")),
+        ({"jwks": saved.put("junk.json", b"{}")}, ("structure", "jwks")),
+        ({"crl": saved.dir / "root-ca-crl.der"}, ("chain", "revoked")),
+        ({"nonce": saved.put("n.json", json.dumps(S.nonce()).encode())}, ("nonce", "nonce")),
+        ({"held_data": saved.put("h", HELD + b"x")}, ("held_data", "held_data")),
+        ({"policy": S.made["policies"][1]["file"]}, ("policy", "measurement")),
+        ({"policy_id": other}, ("policy", "policy")),
+        ({"at": saved.claims["exp"] + 5}, ("time", "time")),
+        ({"at": saved.claims["nbf"] - 6}, ("time", "time")),
+    ]
+    for change, want in cases:
+        assert want in saved.refusal(**change), (change, want)
+    assert saved.verify(at=saved.claims["exp"] + 4)[0] == 0
+    assert saved.verify(policy_id=match)[0] == 0
+    second = Saved(S, 2)
+    assert ("issuer", "issuer") in second.refusal(issuer="https://other.example")
+    header, payload, signature = token.split(".")
+    forged = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    forged["exp"] += 1000
+    forged = base64.urlsafe_b64encode(json.dumps(forged).encode()).decode().rstrip("=")
+    saved.put("token.jwt", f"{header}.{forged}.{signature}".encode())
+    assert ("signature", "signature") in saved.refusal()
+    saved.put("token.jwt", b"junk")
+    assert ("structure", "malformed") in saved.refusal()
+
+
+def what_cannot_be_read_is_said_as_input():
+    saved = Saved(S)
+    status, verdict = saved.verify(jwks=saved.dir / "absent")
+    assert status == 3 and verdict["reasons"][0]["step"] == "input", verdict
+    status, verdict = saved.verify(jwks=f"https://127.0.0.1:{free_port()}/certs")
+    assert status == 3 and verdict["reasons"][0]["step"] == "input", verdict
+    done = program("vouch", "token", "verify", saved.dir / "token.jwt", "--jwks",
+                   saved.dir / "jwks.json", "--policy", saved.put("bad.yaml", b"unknown: 1\n"))
+    assert done.returncode == 2 and "bad.yaml:1:" in done.stderr, done
+
+
+def a_token_of_an_outdated_platform_is_refused_unless_the_policy_accepts_it():
+    old = make_platform("outdated", "--tcb-status", "OutOfDate")
+    service = Service("outdated-service", old)
+    nonce = service.nonce()
+    token = token_of(service.attest({"quote": quote(old, report_data(nonce, HELD)),
+                                     "verifier_nonce": nonce, "runtime_data": b64(HELD)}))
+    (STAGE / "old.jwt").write_text(token)
+    words = ["token", "verify", STAGE / "old.jwt", "--jwks", service.made["base_url"] + "/certs",
+             "--ca", service.made["tls_ca"], "--root", service.made["token_root"]]
+    default = program("vouch", *words)
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert((old / "root.pem").read_text())).hexdigest()
+    (STAGE / "old.yaml").write_text(f"measurements: [{{mrenclave: \"{MRENCLAVE}\"}}]\n"
+                                    f"roots: [\"{digest}\"]\ntcb: {{accept: [OutOfDate]}}\n")
+    lenient = program("vouch", *words, "--policy", STAGE / "old.yaml")
+    service.stop()
+    assert default.returncode == 1 and "REFUSED" in default.stdout and "OutOfDate" in default.stdout
+    assert lenient.returncode == 0 and "SIMULATED" in lenient.stdout, lenient
+
+
 def no_secret_is_in_the_log():
     S.stop()
     text = (STAGE / f"log-{S.port}").read_text()
@@ -527,6 +654,8 @@ try:
     SHORT = Service("short", SGX, "--nonce-lifetime", "2", "--token-lifetime", "5",
                     "--crl-listen", f"127.0.0.1:{CRL_PORT}")
     TDX_SERVICE = Service("tdx-service", TDX)
+    SHORT_KEYS = STAGE / "short-keys.json"
+    SHORT_KEYS.write_bytes(SHORT.call("GET", "/certs", key=None)[1])
     try:
         tap.run(
             init_prints_where_everything_is_and_keys_are_private,
@@ -562,6 +691,11 @@ try:
             keys_and_crls_are_published_without_a_key,
             crls_are_also_served_over_plain_http_where_asked,
             a_client_that_does_not_trust_the_ca_gets_nothing,
+            a_token_is_verified_from_the_services_address,
+            a_token_is_verified_offline_from_files,
+            each_thing_that_differs_is_refused_with_its_reason,
+            what_cannot_be_read_is_said_as_input,
+            a_token_of_an_outdated_platform_is_refused_unless_the_policy_accepts_it,
             no_secret_is_in_the_log,
             it_stops_cleanly_on_sigterm,
         )

@@ -12,6 +12,7 @@
 #include "issuer.h"
 #include "result/token_build.h"
 #include "result/token_content.h"
+#include "vouch/policy.h"
 
 #include "check.h"
 
@@ -325,6 +326,68 @@ static void the_tcb_status_and_advisories_must_be_accepted(void **state)
     CHECK(judge(&s, &e) == VOUCH_TOKEN_TCB);
 }
 
+static vouch_policy *policy_of(const char *yaml)
+{
+    vouch_policy *policy = NULL;
+    vouch_error err = { 0 };
+    CHECK_OK(vouch_policy_parse("p.yaml", vch_span_str(yaml), &policy, &err), &err);
+    return policy;
+}
+
+static int judge_by_policy(const subject *s, const char *yaml)
+{
+    vouch_policy *policy = policy_of(yaml);
+    vouch_token_expectation e = expect_subject(s);
+    e.policy = policy;
+    e.accept_simulated = false; /* the policy decides */
+    e.accept_debug = false;
+    int reason = judge(s, &e);
+    vouch_policy_free(policy);
+    return reason;
+}
+
+#define E1 "e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1"
+#define D1 "d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1"
+#define ROOT "7777777777777777777777777777777777777777777777777777777777777777"
+
+static void a_policy_judges_what_the_token_tells(void **state)
+{
+    (void)state;
+    subject s;
+    prepare(&s, VOUCH_TEE_SGX, 2);
+    memset(s.claims.root_sha256, 0x77, 32);
+#define MEASURED "measurements: [{mrenclave: \"" E1 "\"}]\nroots: [\"" ROOT "\"]\n"
+    CHECK(judge_by_policy(&s, MEASURED) == 0);
+    CHECK(judge_by_policy(&s, "measurements: [{mrenclave: \"" E1 "\"}]\n")
+          == VOUCH_TOKEN_SIMULATED);
+    CHECK(judge_by_policy(&s, "measurements: [{mrenclave: \"" ROOT "\"}]\nroots: [\"" ROOT "\"]\n")
+          == VOUCH_TOKEN_MEASUREMENT);
+    CHECK(judge_by_policy(&s, MEASURED "tcb: {min_evaluation_number: 17}\n") == 0);
+    CHECK(judge_by_policy(&s, MEASURED "tcb: {min_evaluation_number: 18}\n") == VOUCH_TOKEN_POLICY);
+    CHECK(judge_by_policy(&s, MEASURED "platform: {fmspc: [\"00906ED50000\"]}\n")
+          == VOUCH_TOKEN_POLICY); /* no token tells it for sure */
+    s.claims.tcb_status = VOUCH_TCB_OUT_OF_DATE;
+    CHECK(judge_by_policy(&s, MEASURED) == VOUCH_TOKEN_TCB);
+    CHECK(judge_by_policy(&s, MEASURED "tcb: {accept: [OutOfDate]}\n") == 0);
+    s.claims.debug = true;
+    s.claims.sgx.attribute_flags = VOUCH_SGX_ATTRIBUTE_DEBUG;
+    CHECK(judge_by_policy(&s, MEASURED "tcb: {accept: [OutOfDate]}\n") == VOUCH_TOKEN_DEBUG);
+}
+
+static void a_token_of_intels_platforms_needs_intels_root_in_the_policy(void **state)
+{
+    (void)state;
+    subject s;
+    prepare(&s, VOUCH_TEE_TDX, 1);
+    s.claims.simulated = false;
+    s.claims.tdx.td_attributes = VOUCH_TD_ATTRIBUTE_SEPT_VE_DISABLE;
+    CHECK(judge_by_policy(&s, "measurements: [{mrtd: \"" D1 D1 "\"}]\n") == 0);
+    CHECK(judge_by_policy(&s, "measurements: [{mrtd: \"" D1 D1 "\"}]\nroots: [\"" ROOT "\"]\n")
+          == VOUCH_TOKEN_SIMULATED);
+    s.claims.tdx.td_attributes = 0;
+    CHECK(judge_by_policy(&s, "measurements: [{mrtd: \"" D1 D1 "\"}]\n") == VOUCH_TOKEN_POLICY);
+}
+
 static void without_nonce_and_data_a_token_is_accepted_only_where_none_is_expected(void **state)
 {
     (void)state;
@@ -616,6 +679,8 @@ int main(void)
         TEST(times_hold_to_the_second_with_the_leeway_given),
         TEST(debug_is_refused_unless_accepted),
         TEST(the_tcb_status_and_advisories_must_be_accepted),
+        TEST(a_policy_judges_what_the_token_tells),
+        TEST(a_token_of_intels_platforms_needs_intels_root_in_the_policy),
         TEST(without_nonce_and_data_a_token_is_accepted_only_where_none_is_expected),
         TEST(report_data_that_is_not_bound_is_refused_whatever_the_service_says),
         TEST(runtime_data_that_is_json_is_compared_by_its_digest),

@@ -1,0 +1,153 @@
+/* vouch attest: become a participant once, and leave the documents behind. */
+#include "cli/commands.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/moment.h"
+#include "base/scope.h"
+#include "cli/site.h"
+#include "codec/json_writer.h"
+#include "crypto/secure_heap.h"
+#include "host/process.h"
+
+#define COMMAND "vouch attest"
+#define OUTPUT_CAP ((size_t)64 << 10)
+
+typedef struct values {
+    vch_common_options common;
+    const char *role;
+    const char *name;
+    const char *plan;
+    const char *attestation;
+    const char *out;
+    const char *release;
+} values;
+
+static int show(const vch_runtime *rt, const values *v, vch_site *site)
+{
+    char until[VCH_MOMENT_TEXT_SIZE];
+    const vch_credentials *c = vch_participant_credentials(site->participant);
+    const vch_admission *a = &c->appraisal;
+    if (!v->common.json) {
+        (void)fprintf(rt->out, "%s '%s' attested: %s %s, TCB %s%s, until %s\n", v->role, site->name,
+                      a->tee, a->measurement, a->tcb_status, a->simulated ? ", SIMULATED" : "",
+                      vch_moment_format(c->exp_unix_s, until));
+        (void)fprintf(rt->out, "%s/%s_passport.json\n", v->out, site->name);
+        vch_credentials_unref(c);
+        return VCH_EXIT_DONE;
+    }
+    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
+    vch_json_writer w = vch_json_writer_over(&out, true);
+    vch_json_begin_object(&w);
+    vch_json_put_string(&w, "name", site->name);
+    vch_json_put_string(&w, "role", v->role);
+    vch_json_put_string(&w, "tee", a->tee);
+    vch_json_put_string(&w, "measurement", a->measurement);
+    vch_json_put_string(&w, "tcb_status", a->tcb_status);
+    vch_json_put_bool(&w, "simulated", a->simulated);
+    vch_json_put_bool(&w, "token", c->token.size > 0);
+    vch_json_put_moment(&w, "not_after", c->exp_unix_s);
+    vch_json_put_string(&w, "directory", v->out);
+    vch_json_end(&w);
+    vch_buffer_u8(&out, '\n');
+    vch_credentials_unref(c);
+    if (out.failed != VOUCH_OK)
+        return VCH_EXIT_FAULT;
+    (void)fwrite(out.data, 1, out.size, rt->out);
+    return VCH_EXIT_DONE;
+}
+
+static vouch_code attest(vch_site_options *options, vch_site *site, vouch_error *err)
+{
+    vouch_code rc = vch_process_harden(err);
+    if (rc == VOUCH_OK)
+        rc = vch_secure_heap_start(err);
+    if (rc == VOUCH_OK)
+        rc = vch_site_read(options, site, err);
+    if (rc == VOUCH_OK && !site->attested)
+        rc = vouch_fail(err, VOUCH_E_CONFIG, "'%s' is not to be attested: attestation.yaml says so",
+                        site->name);
+    if (rc == VOUCH_OK && options->name != NULL && strcmp(options->name, site->name) != 0)
+        rc = vouch_fail(err, VOUCH_E_CONFIG, "the aggregator is '%s', not '%s'", site->name,
+                        options->name);
+    return rc == VOUCH_OK ? vch_site_enter(options, site, err) : rc;
+}
+
+int vch_cmd_attest(vch_runtime *rt, int argc, char *argv[])
+{
+    static const vch_option options[] = {
+        { .name = "role",
+          .kind = VCH_OPTION_CHOICE,
+          .offset = offsetof(values, role),
+          .argument = "ROLE",
+          .choices = "aggregator|collaborator",
+          .help = "aggregator or collaborator",
+          .required = true },
+        { .name = "name",
+          .letter = 'n',
+          .kind = VCH_OPTION_TEXT,
+          .offset = offsetof(values, name),
+          .argument = "NAME",
+          .help = "as among the participants of attestation.yaml",
+          .required = true },
+        { .name = "plan",
+          .letter = 'p',
+          .kind = VCH_OPTION_TEXT,
+          .offset = offsetof(values, plan),
+          .argument = "FILE",
+          .help = "federation plan",
+          .fallback = "plan/plan.yaml" },
+        { .name = "attestation",
+          .kind = VCH_OPTION_TEXT,
+          .offset = offsetof(values, attestation),
+          .argument = "FILE",
+          .help = "who is attested and how",
+          .fallback = VCH_SITE_ATTESTATION },
+        { .name = "out",
+          .kind = VCH_OPTION_TEXT,
+          .offset = offsetof(values, out),
+          .argument = "DIR",
+          .help = "where passport, report, certificate and root are written",
+          .environment = "ATTESTATION_REPORT_PATH",
+          .fallback = "." },
+        { .name = "openfl-release",
+          .kind = VCH_OPTION_TEXT,
+          .offset = offsetof(values, release),
+          .argument = "RELEASE",
+          .help = "whose defaults and setting names",
+          .fallback = VCH_RELEASE_DEFAULT },
+        VCH_COMMON_OPTIONS(values),
+    };
+    static const vch_usage usage = {
+        .command = COMMAND,
+        .operands = "",
+        .summary = "Attest this program once: certificate, evidence, token, passport.",
+        .details =
+            "The key dies with the process: what is written proves what ran here, and cannot\n"
+            "be used by anybody else.\n\n"
+            "Environment: ITA_API_KEY, AVS_URL (the verifier), VOUCH_ATTESTATION_DIR (the\n"
+            "device's pseudo-files).",
+        .options = options,
+        .option_count = sizeof options / sizeof *options
+    };
+    values v = { 0 };
+    vch_operands operands = { 0 };
+    vouch_error err = { 0 };
+    int status = 0;
+    if (!vch_command_begin(rt, &usage, argc, argv, &v, &operands, &status))
+        return status;
+    VCH_SCOPED(vch_site_drop) vch_site site = { 0 };
+    bool aggregator = strcmp(v.role, "aggregator") == 0;
+    vch_site_options how = { .rt = rt,
+                             .role = aggregator ? VCH_ROLE_AGGREGATOR : VCH_ROLE_COLLABORATOR,
+                             .name = v.name,
+                             .plan_path = v.plan,
+                             .attestation_path = v.attestation,
+                             .openfl_release = v.release,
+                             .documents = v.out };
+    vouch_code rc = attest(&how, &site, &err);
+    return rc == VOUCH_OK ? show(rt, &v, &site) : vch_command_fail(rt, COMMAND, rc, &err);
+}

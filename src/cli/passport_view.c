@@ -1,0 +1,105 @@
+#include "cli/passport_view.h"
+
+#include "base/moment.h"
+#include "cli/claims_view.h"
+#include "codec/hex.h"
+
+static void put_digest(vch_json_writer *w, const char *name, const uint8_t *bytes, size_t size)
+{
+    vch_json_put_hex(w, name, (vouch_span) { bytes, size });
+}
+
+void vch_passport_show_json(vch_json_writer *w, const vch_passport_contents *c,
+                            const vouch_claims *quote)
+{
+    vch_json_begin_object(w);
+    vch_json_put_string(w, "name", c->name);
+    vch_json_put_string(w, "role", vch_role_name(c->role));
+    put_digest(w, "federation", c->federation, sizeof c->federation);
+    put_digest(w, "policy_digest", c->policy_digest, sizeof c->policy_digest);
+    vch_json_put_moment(w, "created", c->created_unix_s);
+    vch_json_put_bool(w, "token", c->token.size > 0);
+    vch_json_put_bool(w, "ca", c->ca.size > 0);
+    vch_json_put_bool(w, "verified", false);
+    vch_json_key(w, "claims");
+    vch_claims_json(w, quote);
+    vch_json_end(w);
+}
+
+void vch_passport_show_print(FILE *out, const vch_passport_contents *c, const vouch_claims *quote)
+{
+    char created[VCH_MOMENT_TEXT_SIZE];
+    char federation[33];
+    (void)fprintf(out, "passport of %s, %s of federation %s\n", c->name, vch_role_name(c->role),
+                  vch_hex_encode((vouch_span) { c->federation, sizeof c->federation }, federation));
+    (void)fprintf(out, "made %s, %s, %s\n", vch_moment_format(c->created_unix_s, created),
+                  c->token.size > 0 ? "with a token" : "without a token",
+                  c->ca.size > 0 ? "with the federation's root" : "without a root");
+    (void)fprintf(out, "nothing below is verified; `vouch passport verify` does that\n\n");
+    vch_claims_print(out, quote);
+}
+
+static void put_checks(vch_json_writer *w, const vch_passport_verdict *v, bool refusals_only)
+{
+    vch_json_begin_array(w);
+    for (size_t i = 0; i < v->check_count; i++) {
+        const vch_passport_check *c = &v->checks[i];
+        if (refusals_only && c->passed)
+            continue;
+        vch_json_begin_object(w);
+        vch_json_put_string(w, refusals_only ? "step" : "check", c->name);
+        if (refusals_only)
+            vch_json_put_string(w, "code", vch_admission_code_name(v->admission.code));
+        else
+            vch_json_put_bool(w, "passed", c->passed);
+        vch_json_put_string(w, "message", c->text);
+        vch_json_end(w);
+    }
+    vch_json_end(w);
+}
+
+void vch_passport_verdict_json(vch_json_writer *w, const vch_passport_verdict *v)
+{
+    const vch_admission *a = &v->admission;
+    vch_json_begin_object(w);
+    vch_json_put_string(w, "result", vch_admission_admits(a) ? "ok" : "reject");
+    vch_json_put_string(w, "code", vch_admission_code_name(a->code));
+    vch_json_put_string(w, "message", a->message);
+    vch_json_put_string(w, "name", a->name);
+    vch_json_put_string(w, "role", vch_role_name(a->role));
+    vch_json_put_string(w, "tee", a->tee);
+    vch_json_put_string(w, "measurement", a->measurement);
+    vch_json_put_string(w, "tcb_status", a->tcb_status[0] == 0 ? NULL : a->tcb_status);
+    vch_json_put_bool(w, "debug", a->debug);
+    vch_json_put_bool(w, "simulated", a->simulated);
+    vch_json_put_bool(w, "token_verified", a->token_verified);
+    vch_json_put_bool(w, "time_proven", v->time_proven);
+    vch_json_put_string(w, "time_note", v->time_note);
+    vch_json_put_moment(w, "verified_at", v->judged_at_unix_s);
+    vch_json_key(w, "reasons");
+    put_checks(w, v, true);
+    vch_json_key(w, "checks");
+    put_checks(w, v, false);
+    vch_json_end(w);
+}
+
+void vch_passport_verdict_print(FILE *out, const vch_passport_verdict *v)
+{
+    const vch_admission *a = &v->admission;
+    for (size_t i = 0; i < v->check_count; i++) {
+        const vch_passport_check *c = &v->checks[i];
+        (void)fprintf(out, "  %-4s %-16s %s\n", c->passed ? "ok" : "NO", c->name, c->text);
+    }
+    (void)fprintf(out, "\nname         %s\nrole         %s\n", a->name, vch_role_name(a->role));
+    (void)fprintf(out, "measurement  %s (%s)\n", a->measurement, a->tee);
+    (void)fprintf(out, "TCB status   %s\n",
+                  a->tcb_status[0] == 0 ? "not established" : a->tcb_status);
+    if (a->simulated)
+        (void)fprintf(out, "simulated    yes: the chain ends in a root that is not Intel's\n");
+    (void)fprintf(out, "time         %s\n", v->time_note);
+    if (vch_admission_admits(a))
+        (void)fprintf(out, "verdict      ok: the federation would admit it\n");
+    else
+        (void)fprintf(out, "verdict      reject (%s): %s\n", vch_admission_code_name(a->code),
+                      a->message);
+}
