@@ -205,7 +205,8 @@ static void read_roots(reading *r)
 static void read_model_export(reading *r)
 {
     vch_federation *f = &r->file->federation;
-    const char *written = vch_yaml_written(r->raw.model_export);
+    const char *written =
+        r->raw.model_export == NULL ? NULL : vch_yaml_written(r->raw.model_export);
     bool none = written != NULL && strcmp(written, MODEL_EXPORT_NONE) == 0;
     bool clear = written != NULL && strcmp(written, "clear") == 0;
     f->model_export = clear;
