@@ -319,8 +319,13 @@ typedef struct raw {
     const char *alpn; /* wire form; NULL: none */
     bool no_certificate;
     vouch_span payload; /* after the handshake */
+    int extra_certificates;
+    SSL_SESSION *resume; /* borrowed */
+    bool renegotiate;
     bool connected;
     int tickets;
+    bool reused, renegotiated, keep_session;
+    SSL_SESSION *session; /* of this handshake; free it */
 } raw;
 
 static int count_ticket(SSL *ssl, SSL_SESSION *session)
@@ -343,6 +348,8 @@ static void *raw_client(void *context)
         X509 *x = d2i_X509(NULL, &at, (long)keys.client.size);
         (void)SSL_CTX_use_certificate(ctx, x);
         (void)SSL_CTX_use_PrivateKey(ctx, vch_key_native(keys.client_key));
+        for (int i = 0; i < r->extra_certificates && X509_up_ref(x) == 1; i++)
+            (void)SSL_CTX_add_extra_chain_cert(ctx, x);
         X509_free(x);
     }
     if (r->alpn != NULL)
@@ -351,8 +358,14 @@ static void *raw_client(void *context)
     SSL *ssl = SSL_new(ctx);
     (void)SSL_set_app_data(ssl, &r->tickets);
     (void)SSL_set_fd(ssl, r->fd);
+    if (r->resume != NULL)
+        (void)SSL_set_session(ssl, r->resume);
     char byte = 0;
     r->connected = SSL_connect(ssl) == 1;
+    r->reused = SSL_session_reused(ssl) == 1;
+    r->session = SSL_get1_session(ssl);
+    if (r->renegotiate)
+        r->renegotiated = SSL_renegotiate(ssl) == 1 && SSL_do_handshake(ssl) == 1;
     if (r->connected && r->payload.size > 0)
         (void)SSL_write(ssl, r->payload.data, (int)r->payload.size);
     while (r->connected && SSL_read(ssl, &byte, 1) == 1) {
@@ -376,9 +389,17 @@ static end against(raw *r, kit_gate *gate)
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, raw_client, r) == 0);
     settle(&server, NULL);
+    if (r->renegotiate) { /* the server must be there to say no */
+        changed = false;
+        CHECK(vch_loop_run_until(loop, &changed, 5000, NULL) == VOUCH_OK);
+    }
     vch_tls_conn_free(server.conn);
     server.conn = NULL;
     CHECK(pthread_join(thread, NULL) == 0);
+    if (!r->keep_session) {
+        SSL_SESSION_free(r->session);
+        r->session = NULL;
+    }
     vch_tls_settings_free(settings);
     return server;
 }
@@ -431,6 +452,44 @@ static void no_session_tickets_are_given(void **state)
     CHECK(older.tickets <= 1); /* the session of this handshake, which no server keeps */
 }
 
+static void a_session_is_never_resumed(void **state)
+{
+    (void)state;
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        kit_gate g = { 0 };
+        raw first = { .alpn = "\x02h2", .max_version = version, .keep_session = true };
+        CHECK(against(&first, &g).open);
+        raw second = { .alpn = "\x02h2", .max_version = version, .resume = first.session };
+        CHECK(against(&second, &g).open);
+        CHECK(second.connected && !second.reused);
+        CHECK(g.checked == 2 && g.admitted == 2); /* the gate saw it anew */
+        SSL_SESSION_free(first.session);
+    }
+}
+
+static void renegotiation_is_refused(void **state)
+{
+    (void)state;
+    kit_gate g = { 0 };
+    raw r = { .alpn = "\x02h2", .max_version = TLS1_2_VERSION, .renegotiate = true };
+    CHECK(against(&r, &g).open);
+    CHECK(!r.renegotiated && g.checked == 1);
+}
+
+static void too_many_or_too_large_certificates_are_refused(void **state)
+{
+    (void)state;
+    kit_gate g = { 0 };
+    raw fits = { .alpn = "\x02h2", .extra_certificates = VCH_TLS_CHAIN_MAX_COUNT };
+    CHECK(against(&fits, &g).open && g.checked == 1);
+    raw many = { .alpn = "\x02h2", .extra_certificates = VCH_TLS_CHAIN_MAX_COUNT + 1 };
+    CHECK(against(&many, &g).dead && g.checked == 1);
+    raw large = { .alpn = "\x02h2", .extra_certificates = 200 }; /* over 64 KiB */
+    end server = against(&large, &g);
+    CHECK(server.dead && g.checked == 1);
+    CHECK(strstr(server.why.frame[0], "excessive message size") != NULL);
+}
+
 static void a_channel_message_over_its_limit_is_refused_before_it_is_read(void **state)
 {
     (void)state;
@@ -452,6 +511,122 @@ static void a_peer_that_sends_no_message_is_cut_off_in_time(void **state)
     raw r = { .alpn = "\x0avouch-h2/1" };
     end server = against(&r, &g);
     CHECK(server.dead && server.why.code == VOUCH_E_TIMEOUT && g.admitted == 0);
+}
+
+/* --- a raw OpenSSL server --- */
+
+typedef struct raw_server {
+    int fd;
+    int max_version;
+    bool no_alpn, asks;
+} raw_server;
+
+static int choose_vouch(SSL *ssl, const unsigned char **out, unsigned char *out_size,
+                        const unsigned char *in, unsigned in_size, void *unused)
+{
+    (void)ssl;
+    (void)in_size;
+    (void)unused;
+    *out = in + 1; /* the first that the client offers */
+    *out_size = in[0];
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static int accept_any(X509_STORE_CTX *store, void *unused)
+{
+    (void)store;
+    (void)unused;
+    return 1;
+}
+
+static void *raw_serve(void *context)
+{
+    raw_server *r = context;
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    const unsigned char *at = keys.server.data;
+    X509 *x = d2i_X509(NULL, &at, (long)keys.server.size);
+    (void)SSL_CTX_use_certificate(ctx, x);
+    (void)SSL_CTX_use_PrivateKey(ctx, vch_key_native(keys.server_key));
+    X509_free(x);
+    (void)SSL_CTX_set_max_proto_version(ctx, r->max_version);
+    if (!r->no_alpn)
+        SSL_CTX_set_alpn_select_cb(ctx, choose_vouch, NULL);
+    if (r->asks) {
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+        SSL_CTX_set_cert_verify_callback(ctx, accept_any, NULL);
+    }
+    SSL *ssl = SSL_new(ctx);
+    (void)SSL_set_fd(ssl, r->fd);
+    char byte = 0;
+    if (SSL_accept(ssl) == 1) {
+        while (SSL_read(ssl, &byte, 1) == 1) {
+        }
+    }
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    (void)close(r->fd);
+    ERR_clear_error();
+    return NULL;
+}
+
+/* What our client, offering these faces, thinks of a raw server. */
+static end client_against(raw_server *r, kit_gate *gate, bool vouch, bool stock)
+{
+    int fds[2];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+    end client = { 0 };
+    vch_tls_settings *settings = kit_settings(&keys, gate, false, vouch, stock);
+    r->fd = fds[0];
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, raw_serve, r) == 0);
+    start(&client, settings, NULL, fds[1], true);
+    settle(&client, NULL);
+    vch_tls_conn_free(client.conn);
+    client.conn = NULL;
+    CHECK(pthread_join(thread, NULL) == 0);
+    vch_tls_settings_free(settings);
+    return client;
+}
+
+static void a_server_that_asks_for_no_certificate_is_refused(void **state)
+{
+    (void)state;
+    kit_gate g = { 0 };
+    raw_server asks = { .max_version = TLS1_3_VERSION, .asks = true };
+    CHECK(client_against(&asks, &g, false, true).open && g.admitted == 1);
+    raw_server silent = { .max_version = TLS1_3_VERSION };
+    end client = client_against(&silent, &g, false, true);
+    CHECK(client.dead && g.admitted == 1);
+    assert_string_equal(client.why.frame[0], "the server asks for no client certificate");
+}
+
+static void a_server_that_chooses_no_face_is_refused(void **state)
+{
+    (void)state;
+    kit_gate g = { 0 };
+    raw_server r = { .max_version = TLS1_3_VERSION, .asks = true, .no_alpn = true };
+    end client = client_against(&r, &g, false, true);
+    CHECK(client.dead && g.checked == 0 && g.admitted == 0);
+    CHECK(strstr(client.why.frame[0], "ALPN") != NULL);
+}
+
+static void a_server_that_is_older_than_tls_1_3_gets_no_vouch_face(void **state)
+{
+    (void)state;
+    kit_gate g = { 0 };
+    raw_server r = { .max_version = TLS1_2_VERSION, .asks = true };
+    end client = client_against(&r, &g, true, true); /* it may speak 1.2 for the stock face */
+    CHECK(client.dead && g.checked == 0);
+    assert_string_equal(client.why.frame[0], "TLS 1.3 is required");
+}
+
+static void a_server_that_never_sends_its_message_is_cut_off(void **state)
+{
+    (void)state;
+    kit_gate g = { 0 };
+    raw_server r = { .max_version = TLS1_3_VERSION, .asks = true };
+    end client = client_against(&r, &g, true, false);
+    CHECK(client.dead && client.why.code == VOUCH_E_TIMEOUT && g.made == 1 && g.admitted == 0);
 }
 
 /* --- chains --- */
@@ -536,6 +711,13 @@ int main(void)
         TEST(a_client_without_alpn_is_refused),
         TEST(tls_1_2_is_refused_on_the_vouch_face_and_allowed_on_the_stock_one),
         TEST(no_session_tickets_are_given),
+        TEST(a_session_is_never_resumed),
+        TEST(renegotiation_is_refused),
+        TEST(too_many_or_too_large_certificates_are_refused),
+        TEST(a_server_that_asks_for_no_certificate_is_refused),
+        TEST(a_server_that_chooses_no_face_is_refused),
+        TEST(a_server_that_is_older_than_tls_1_3_gets_no_vouch_face),
+        TEST(a_server_that_never_sends_its_message_is_cut_off),
         TEST(a_channel_message_over_its_limit_is_refused_before_it_is_read),
         TEST(a_peer_that_sends_no_message_is_cut_off_in_time),
         TEST(a_leaf_under_a_trusted_ca_is_believed_within_its_dates_and_names),
