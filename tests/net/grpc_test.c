@@ -320,18 +320,27 @@ static void a_paused_call_gets_one_window_and_no_more(void **state)
     rig_start(&r);
     uint8_t *bytes = calloc(1, BIG);
     CHECK(bytes != NULL);
-    feed f = { .count = 1, .bytes = { bytes, BIG } };
     vch_grpc_answer a = { 0 };
     vouch_error err = { 0 };
-    CHECK(stream(&r, &f, 300, &a, &err) == VOUCH_E_TIMEOUT);
-    CHECK(r.seen.bytes > 0 && r.seen.bytes <= 4 << 20 && r.seen.half_closed == 0);
-    run_until(NULL);
-    CHECK(r.seen.ended == 1);
-    /* the credit that the dead call held back is not lost to the connection */
+    for (int i = 1; i <= 5; i++) { /* five windows are more than the connection's own */
+        feed f = { .count = 1, .bytes = { bytes, BIG } };
+        r.seen.bytes = 0;
+        CHECK(stream(&r, &f, 200, &a, &err) == VOUCH_E_TIMEOUT);
+        CHECK(r.seen.bytes > 0 && r.seen.bytes <= 4 << 20 && r.seen.half_closed == 0);
+        run_until(NULL);
+        CHECK(r.seen.ended == i);
+    }
+    for (int i = 1; i <= 6; i++) { /* the same for calls that the client resets */
+        feed f = { .count = 9, .fail_at = 4, .bytes = { bytes, 1 << 20 } };
+        CHECK(stream(&r, &f, 0, &a, &err) == VOUCH_E_IO);
+        run_until(NULL);
+        CHECK(r.seen.ended == 5 + i);
+    }
+    /* the credit that the dead calls held back is not lost to the connection */
     r.seen.pause = false;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 2; i++) {
         feed again = { .count = 1, .bytes = { bytes, BIG } };
-        CHECK_OK(stream(&r, &again, 0, &a, &err), &err);
+        CHECK_OK(stream(&r, &again, 5000, &a, &err), &err);
         vch_grpc_answer_drop(&a);
     }
     free(bytes);
@@ -465,6 +474,11 @@ static void an_answer_can_be_taken_as_it_comes_and_refused(void **state)
     s.refuse = true;
     CHECK(vch_grpc_client_call(r.client, &request, &a, &err) == VOUCH_E_FORMAT);
     assert_string_equal(err.frame[0], "not this");
+    const vch_grpc_request capped = {
+        .path = "/t.S/Big", .response_cap = BIG - 1, .bytes = sink_bytes, .bytes_context = &s
+    };
+    s = (sink) { 0 };
+    CHECK(vch_grpc_client_call(r.client, &capped, &a, &err) == VOUCH_E_LIMIT && s.bytes == 0);
     free(bytes);
     rig_stop(&r);
 }
