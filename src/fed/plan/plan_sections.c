@@ -26,12 +26,13 @@ typedef struct collaborator_values {
     int64_t store_rounds;
     const vch_yaml_node *delta_old, *delta_new, *secure, *attest;
     const vch_yaml_node *device, *log_memory, *write_logs, *callbacks, *interop;
+    const vch_yaml_node *epochs, *polling;
 } collaborator_values;
 
 typedef struct network_values {
     const char *address, *cert_folder;
     const vch_yaml_node *port, *salt, *tls, *use_tls, *disable_auth, *require_auth, *transport;
-    const vch_yaml_node *atomic;
+    const vch_yaml_node *atomic, *disable_tls;
     int64_t reconnect_s;
 } network_values;
 
@@ -121,6 +122,8 @@ static const vch_setting collaborator_table[] = {
     ANY(collaborator_values, "write_logs", write_logs),
     ANY(collaborator_values, "callbacks", callbacks),
     ANY(collaborator_values, "interop_mode", interop),
+    ANY(collaborator_values, "epochs_per_round", epochs),
+    ANY(collaborator_values, "polling_interval", polling),
 };
 
 static const vch_setting network_table[] = {
@@ -149,6 +152,7 @@ static const vch_setting network_table[] = {
     ANY(network_values, "hash_salt", salt),
     ANY(network_values, "tls", tls),
     ANY(network_values, "use_tls", use_tls),
+    ANY(network_values, "disable_tls", disable_tls),
     ANY(network_values, "disable_client_auth", disable_auth),
     ANY(network_values, "require_client_auth", require_auth),
     ANY(network_values, "transport_protocol", transport),
@@ -232,6 +236,21 @@ static void read_aggregator(vch_plan *p, vch_faults *faults)
         vch_faults_warn_at(faults, v.persist, "rounds are always journaled here");
 }
 
+/* One setting with two names. What the plan says itself holds against a default file. */
+static bool delta_updates(const vch_plan *p, const collaborator_values *v, vch_faults *faults)
+{
+    bool old_name = flag(v->delta_old, "delta_updates", false, faults);
+    bool new_name = flag(v->delta_new, "use_delta_updates", false, faults);
+    if (v->delta_old == NULL || v->delta_new == NULL || old_name == new_name)
+        return old_name || new_name;
+    const char *plan = vch_yaml_place_of(p->root).file;
+    bool old_is_ours = strcmp(vch_yaml_place_of(v->delta_old).file, plan) == 0;
+    bool new_is_ours = strcmp(vch_yaml_place_of(v->delta_new).file, plan) == 0;
+    if (old_is_ours && new_is_ours)
+        vch_faults_at(faults, v->delta_new, "use_delta_updates contradicts delta_updates");
+    return old_is_ours ? old_name : new_name;
+}
+
 static void read_collaborator(vch_plan *p, vch_faults *faults)
 {
     collaborator_values v = { 0 };
@@ -243,16 +262,14 @@ static void read_collaborator(vch_plan *p, vch_faults *faults)
                             : v.treatment == 1 ? VCH_OPT_CONTINUE_LOCAL
                                                : VCH_OPT_CONTINUE_GLOBAL;
     p->view.collaborator_store_rounds = (uint32_t)v.store_rounds;
-    bool old_name = flag(v.delta_old, "delta_updates", false, faults);
-    bool new_name = flag(v.delta_new, "use_delta_updates", false, faults);
-    if (v.delta_old != NULL && v.delta_new != NULL && old_name != new_name)
-        vch_faults_at(faults, v.delta_new, "use_delta_updates contradicts delta_updates");
-    p->view.delta_updates = old_name || new_name;
+    p->view.delta_updates = delta_updates(p, &v, faults);
     p->view.attest_collaborator = flag(v.attest, "enable_remote_attestation", false, faults);
     p->view.attest_collaborator_given = v.attest != NULL;
     refuse_secure_aggregation(v.secure, faults);
     warn_no_effect(v.callbacks, "callbacks", faults);
     warn_no_effect(v.log_memory, "log_memory_usage", faults);
+    warn_no_effect(v.epochs, "epochs_per_round", faults);
+    warn_no_effect(v.polling, "polling_interval", faults);
     if (flag(v.interop, "interop_mode", false, faults))
         vch_faults_at(faults, v.interop, "interop_mode (Flower) is not served here");
 }
@@ -279,6 +296,8 @@ static void refuse_open_network(const network_values *v, vch_faults *faults)
         vch_faults_at(faults, v->tls, "tls is false; %s", why);
     if (!flag(v->use_tls, "use_tls", true, faults))
         vch_faults_at(faults, v->use_tls, "use_tls is false; %s", why);
+    if (flag(v->disable_tls, "disable_tls", false, faults))
+        vch_faults_at(faults, v->disable_tls, "disable_tls is true; %s", why);
     if (flag(v->disable_auth, "disable_client_auth", false, faults))
         vch_faults_at(faults, v->disable_auth, "disable_client_auth is true; %s", why);
     if (!flag(v->require_auth, "require_client_auth", true, faults))

@@ -146,6 +146,8 @@ static void what_weakens_the_federation_is_refused_at_its_line(void **state)
         { 15, "    agg_port: 65536", "plan/plan.yaml:15:", "65535" },
         { 15, "    agg_port: 50051\n    tls: false", "plan/plan.yaml:16:", "tls is false" },
         { 15, "    agg_port: 50051\n    use_tls: false", "plan/plan.yaml:16:", "use_tls is false" },
+        { 15, "    agg_port: 50051\n    disable_tls: true",
+          "plan/plan.yaml:16:", "disable_tls is true" },
         { 15, "    agg_port: 50051\n    disable_client_auth: true",
           "plan/plan.yaml:16:", "disable_client_auth is true" },
         { 15, "    agg_port: 50051\n    require_client_auth: false",
@@ -342,6 +344,22 @@ static void flags_in_the_plan_itself_bring_the_same_refusals(void **state)
     }
 }
 
+static void a_plan_of_another_release_has_the_last_word_over_default_files(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    vch_faults faults = { 0 };
+    vch_plan *p = NULL;
+    vch_buffer text = with_line(good_plan, 8,
+                                "collaborator: {defaults: plan/defaults/collaborator.yaml, "
+                                "settings: {delta_updates: false}}");
+    CHECK_OK(parse_plan(vch_buffer_span(&text), three_cols, &faults, &p, &err), &err);
+    CHECK(!vch_plan_look(p)->delta_updates); /* the default file of 1.9: use_delta_updates: true */
+    vch_plan_free(p);
+    vch_faults_done(&faults);
+    vch_buffer_drop(&text);
+}
+
 static void straggler_policies_of_both_generations_are_known(void **state)
 {
     (void)state;
@@ -391,6 +409,7 @@ int main(void)
         TEST(a_federation_uuid_may_be_given),
         TEST(attestation_is_held_against_the_plan),
         TEST(flags_in_the_plan_itself_bring_the_same_refusals),
+        TEST(a_plan_of_another_release_has_the_last_word_over_default_files),
         TEST(straggler_policies_of_both_generations_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
