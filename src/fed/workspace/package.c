@@ -211,6 +211,8 @@ vouch_code vch_package_read(const char *path, size_t size_max, vch_package *out,
     vouch_code rc = vch_file_read(path, size_max, &bytes, err);
     if (rc != VOUCH_OK)
         return rc;
+    if (bytes.size == 0) /* libzip would take it for a package without files */
+        return vouch_fail(err, VOUCH_E_FORMAT, "'%s': not a zip file", path);
     zip_error_t error;
     zip_error_init(&error);
     VCH_SCOPED(source_drop)
