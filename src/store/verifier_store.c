@@ -34,8 +34,9 @@ static const char *const statements[STATEMENT_COUNT] = {
     [KEY_DISABLE] = "UPDATE api_key SET active = 0 WHERE name = ?",
     [NONCE_USE] = "INSERT INTO nonce (digest, expires) VALUES (?, ?) ON CONFLICT DO NOTHING",
     [NONCES_EXPIRE] = "DELETE FROM nonce WHERE expires < ?",
-    [DECISION_ADD] = "INSERT INTO decision (at, api_key, issued, step, code, message, trace, token,"
-                     " evidence) VALUES (?, nullif(?, 0), ?, ?, ?, ?, ?, ?, ?)",
+    [DECISION_ADD] =
+        ("INSERT INTO decision (at, api_key, issued, step, code, message, trace, token,"
+         " evidence) VALUES (?, nullif(?, 0), ?, ?, ?, ?, ?, ?, ?)"),
     [DECISION_COUNT] = "SELECT count(*) FROM decision WHERE issued = ?",
 };
 
