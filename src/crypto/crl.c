@@ -9,14 +9,28 @@
 
 #define ENTRY_MIN_SIZE 20 /* SEQUENCE, a serial of one byte, a UTCTime: bounds the count */
 
+/* CRLReason: any of them revokes; removeFromCRL (8) belongs to delta lists (RFC 5280 s.5.3.1). */
+static void read_reason(vouch_span value, vch_der *list)
+{
+    vch_der d = vch_der_over(value);
+    uint64_t reason = vch_der_enumerated(&d);
+    if (reason > 10 || reason == 7 || reason == 8)
+        vch_der_refuse(&d, "an entry has an unknown reason");
+    vch_der_leave(list, &d);
+}
+
 static void read_entry_extensions(vch_der *entry)
 {
     vch_der list = vch_der_enter(entry, VCH_DER_SEQUENCE);
     while (vch_der_more(&list)) {
         vch_x509_extension e = vch_x509_next_extension(&list);
         /* certificateIssuer would make the list an indirect one, critical or not. */
-        if (list.failed == VOUCH_OK && (e.critical || vch_oid_is(e.oid, "2.5.29.29")))
+        if (list.failed != VOUCH_OK)
+            break;
+        if (e.critical || vch_oid_is(e.oid, "2.5.29.29"))
             vch_der_refuse(&list, "an entry has an extension that is critical or names an issuer");
+        if (vch_oid_is(e.oid, "2.5.29.21"))
+            read_reason(e.value, &list);
     }
     vch_der_leave(entry, &list);
 }
@@ -52,6 +66,13 @@ static void read_entries(vch_der *tbs, vch_crl *crl)
     vch_der_leave(tbs, &list);
 }
 
+static void read_crl_number(vouch_span value, vch_der *list)
+{
+    vch_der d = vch_der_over(value);
+    (void)vch_der_magnitude(&d);
+    vch_der_leave(list, &d);
+}
+
 static void read_extensions(vch_der *tbs)
 {
     enum { NUMBER = 1, AUTHORITY = 2, BOTH = 3 };
@@ -73,6 +94,10 @@ static void read_extensions(vch_der *tbs)
         if ((seen & bit) != 0)
             vch_der_refuse(&list, "an extension stands twice");
         seen |= bit;
+        if (bit == AUTHORITY)
+            vch_x509_authority_key(e.value, &list);
+        if (bit == NUMBER)
+            read_crl_number(e.value, &list);
     }
     vch_der_leave(&outer, &list);
     vch_der_leave(tbs, &outer);

@@ -57,14 +57,33 @@ static void read_key_usage(vch_der *d, vch_cert *cert)
     }
 }
 
-/* Each value must be DER of the right outer shape; what is in the ids and URLs decides nothing. */
+/* Distribution points that each name URIs and nothing else (RFC 5280 s.4.2.1.13). */
+static void read_crl_distribution(vch_der *d)
+{
+    vch_der list = vch_der_enter(d, VCH_DER_SEQUENCE);
+    while (vch_der_more(&list)) {
+        vch_der point = vch_der_enter(&list, VCH_DER_SEQUENCE);
+        vch_der name = vch_der_enter(&point, VCH_DER_CONTEXT_CONSTRUCTED(0));
+        vch_der full = vch_der_enter(&name, VCH_DER_CONTEXT_CONSTRUCTED(0));
+        while (vch_der_more(&full))
+            (void)vch_der_next(&full, VCH_DER_CONTEXT(6));
+        vch_der_leave(&name, &full);
+        vch_der_leave(&point, &name);
+        vch_der_leave(&list, &point);
+    }
+    vch_der_leave(d, &list);
+}
+
+/* Each value must have the form that Intel gives it; what the ids and URLs say decides nothing. */
 static void read_extension(int which, vouch_span value, vch_cert *cert, vch_der *list)
 {
     vch_der d = vch_der_over(value);
     switch (which) {
     case EXT_AUTHORITY_KEY_ID:
+        vch_x509_authority_key(value, list);
+        return;
     case EXT_CRL_DISTRIBUTION:
-        (void)vch_der_next(&d, VCH_DER_SEQUENCE);
+        read_crl_distribution(&d);
         break;
     case EXT_SUBJECT_KEY_ID:
         (void)vch_der_next(&d, VCH_DER_OCTET_STRING);

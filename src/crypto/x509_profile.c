@@ -34,10 +34,17 @@ void vch_x509_serial(vch_der *d, uint8_t out[static VCH_SERIAL_MAX_SIZE])
     memcpy(out + VCH_SERIAL_MAX_SIZE - number.size, number.data, number.size);
 }
 
-static bool is_string(uint8_t tag)
+/* Intel's names are ASCII, whatever type of string holds them. */
+static bool is_ascii_string(const vch_der_element *e)
 {
-    return tag == VCH_DER_PRINTABLE_STRING || tag == VCH_DER_UTF8_STRING
-           || tag == VCH_DER_IA5_STRING;
+    if (e->tag != VCH_DER_PRINTABLE_STRING && e->tag != VCH_DER_UTF8_STRING
+        && e->tag != VCH_DER_IA5_STRING)
+        return false;
+    for (size_t i = 0; i < e->content.size; i++) {
+        if (e->content.data[i] < 0x20 || e->content.data[i] > 0x7e)
+            return false;
+    }
+    return true;
 }
 
 /* AttributeTypeAndValue; the value if it is a CN. */
@@ -49,8 +56,8 @@ static vouch_span common_name_of(vch_der *set)
     vch_der_leave(set, &pair);
     if (set->failed != VOUCH_OK)
         return (vouch_span) { 0 };
-    if (!is_string(value.tag)) {
-        vch_der_refuse(set, "a name holds an unusual type of string");
+    if (!is_ascii_string(&value)) {
+        vch_der_refuse(set, "a name holds something else than ASCII text");
         return (vouch_span) { 0 };
     }
     return vch_oid_is(oid, "2.5.4.3") ? value.content : (vouch_span) { 0 };
@@ -94,4 +101,13 @@ vch_x509_extension vch_x509_next_extension(vch_der *list)
     e.value = vch_der_next(&in, VCH_DER_OCTET_STRING);
     vch_der_leave(list, &in);
     return e;
+}
+
+void vch_x509_authority_key(vouch_span value, vch_der *outer)
+{
+    vch_der d = vch_der_over(value);
+    vch_der in = vch_der_enter(&d, VCH_DER_SEQUENCE);
+    (void)vch_der_next(&in, VCH_DER_CONTEXT(0));
+    vch_der_leave(&d, &in);
+    vch_der_leave(outer, &d);
 }

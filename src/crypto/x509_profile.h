@@ -26,6 +26,9 @@ typedef struct vch_x509_extension {
     vouch_span value;
 } vch_x509_extension;
 
+/* AuthorityKeyIdentifier that holds a key identifier and nothing else, all of `value`. */
+void vch_x509_authority_key(vouch_span value, vch_der *outer);
+
 /* The next of a SEQUENCE OF Extension. */
 vch_x509_extension vch_x509_next_extension(vch_der *list);
 

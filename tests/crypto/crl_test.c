@@ -76,7 +76,7 @@ static const struct {
     { "no authority key id", "\x55\x1d\x23", "\x55\x1d\x63", 3, "missing" },
     { "a delta list", "\x55\x1d\x14", "\x55\x1d\x1b", 3, "complete" },
     { "a partitioned list", "\x55\x1d\x14", "\x55\x1d\x1c", 3, "complete" },
-    { "an extension twice", "\x55\x1d\x14", "\x55\x1d\x23", 3, "twice" },
+    { "an extension twice", "\x55\x1d\x23", "\x55\x1d\x14", 3, "twice" },
     { "an indirect entry", "\x55\x1d\x15", "\x55\x1d\x1d", 3, "names an issuer" },
 };
 

@@ -149,6 +149,7 @@ static const struct {
     { "no common name in the issuer", "\x55\x04\x03", "\x55\x04\x29", 3, 0, "common name" },
     { "no common name in the subject", "\x55\x04\x03", "\x55\x04\x29", 3, 1, "common name" },
     { "two common names", "\x55\x04\x0a", "\x55\x04\x03", 3, 0, "common name" },
+    { "a name that is not ASCII", "\x0c\x11Intel", "\x0c\x11Int\xffl", 7, 0, "ASCII" },
     { "no authority key id", "\x55\x1d\x23", "\x55\x1d\x63", 3, 0, "missing" },
     { "no distribution points", "\x55\x1d\x1f", "\x55\x1d\x63", 3, 0, "missing" },
     { "no subject key id", "\x55\x1d\x0e", "\x55\x1d\x63", 3, 0, "missing" },
