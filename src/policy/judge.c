@@ -40,8 +40,10 @@ static bool tdx_matches(const vch_measurement_rule *rule, const vouch_tdx_claims
                || equal(rule->mrconfigid, tdx->mrconfigid, sizeof rule->mrconfigid));
 }
 
-static void judge_measurement(const vch_rules *rules, const vouch_claims *claims, vch_reasons *out)
+static void judge_measurement(const vch_rules *rules, const vouch_claims *claims,
+                              int64_t now_unix_s, vch_reasons *out)
 {
+    (void)now_unix_s;
     if (!rules->measurements.given)
         return;
     for (size_t i = 0; i < rules->measurements.count; i++) {
@@ -66,15 +68,19 @@ static void judge_measurement(const vch_rules *rules, const vouch_claims *claims
                                rules->measurements.count);
 }
 
-static void judge_debug(const vch_rules *rules, const vouch_claims *claims, vch_reasons *out)
+static void judge_debug(const vch_rules *rules, const vouch_claims *claims, int64_t now_unix_s,
+                        vch_reasons *out)
 {
+    (void)now_unix_s;
     if (rules->debug.given && !rules->debug.accepted && claims->debug)
         vch_reasons_add_values(out, STEP, "debug", "no debug", "debug",
                                "the enclave runs in debug mode: its host can read its memory");
 }
 
-static void judge_status(const vch_rules *rules, const vouch_claims *claims, vch_reasons *out)
+static void judge_status(const vch_rules *rules, const vouch_claims *claims, int64_t now_unix_s,
+                         vch_reasons *out)
 {
+    (void)now_unix_s;
     if (!rules->accept.given)
         return;
     vouch_tcb_status status = claims->tcb_status;
@@ -166,8 +172,10 @@ static void judge_flag(bool refuse, vouch_flag flag, const char *code, const cha
                                "the policy refuses platforms with %s", what);
 }
 
-static void judge_platform(const vch_rules *rules, const vouch_claims *claims, vch_reasons *out)
+static void judge_platform(const vch_rules *rules, const vouch_claims *claims, int64_t now_unix_s,
+                           vch_reasons *out)
 {
+    (void)now_unix_s;
     judge_pin(&rules->fmspc, claims->has_platform, claims->fmspc, "fmspc", "FMSPC", out);
     judge_pin(&rules->instances, claims->has_platform && claims->has_piid, claims->piid,
               "platform_instance", "instance id", out);
@@ -180,8 +188,10 @@ static void judge_platform(const vch_rules *rules, const vouch_claims *claims, v
 }
 
 /* `simulated` says exactly that the chain does not end in Intel's root (protocol section 10). */
-static void judge_root(const vch_rules *rules, const vouch_claims *claims, vch_reasons *out)
+static void judge_root(const vch_rules *rules, const vouch_claims *claims, int64_t now_unix_s,
+                       vch_reasons *out)
 {
+    (void)now_unix_s;
     vouch_span root = { claims->root_sha256, sizeof claims->root_sha256 };
     if (!rules->roots.given)
         return;
@@ -224,16 +234,54 @@ static void judge_tdx_attributes(const vouch_tdx_claims *tdx, vch_reasons *out)
                               "a service TD is bound to the TD and could migrate it");
 }
 
-static void judge_layer(const vch_rules *rules, const vouch_claims *claims, int64_t now_unix_s,
-                        vch_reasons *out)
+static void judge_attributes(const vouch_claims *claims, vch_reasons *out)
 {
-    judge_measurement(rules, claims, out);
-    judge_debug(rules, claims, out);
-    judge_status(rules, claims, out);
-    judge_advisories(rules, claims, now_unix_s, out);
-    judge_age(rules, claims, now_unix_s, out);
-    judge_platform(rules, claims, out);
-    judge_root(rules, claims, out);
+    if (claims->tee == VOUCH_TEE_SGX)
+        judge_sgx_attributes(&claims->sgx, out);
+    else if (claims->tee == VOUCH_TEE_TDX)
+        judge_tdx_attributes(&claims->tdx, out);
+    else
+        vch_reasons_add(out, STEP, "tee", "no quote was read");
+}
+
+/* judge NULL: what every policy refuses, whatever its rules. */
+static const struct {
+    const char *name;
+    bool needs_appraisal;
+    void (*judge)(const vch_rules *rules, const vouch_claims *claims, int64_t now_unix_s,
+                  vch_reasons *out);
+} table[VCH_POLICY_RULE_COUNT] = {
+    { "attributes", false, NULL },
+    { "measurement", false, judge_measurement },
+    { "debug", false, judge_debug },
+    { "TCB status", true, judge_status },
+    { "advisories", true, judge_advisories },
+    { "age of collateral", true, judge_age },
+    { "platform", true, judge_platform },
+    { "root", true, judge_root },
+};
+
+const char *vch_policy_rule_name(size_t rule)
+{
+    return table[rule].name;
+}
+
+bool vch_policy_rule_needs_appraisal(size_t rule)
+{
+    return table[rule].needs_appraisal;
+}
+
+bool vch_policy_judge_rule(const vouch_policy *policy, size_t rule, const vouch_claims *claims,
+                           int64_t now_unix_s, vch_reasons *reasons)
+{
+    size_t before = reasons->count;
+    if (table[rule].judge == NULL) {
+        judge_attributes(claims, reasons);
+    } else {
+        table[rule].judge(&policy->base, claims, now_unix_s, reasons);
+        table[rule].judge(&policy->stricter, claims, now_unix_s, reasons);
+    }
+    return reasons->count == before && !reasons->lost; /* lost: perhaps one of these */
 }
 
 bool vch_policy_judge(const vouch_policy *policy, const vouch_claims *claims, int64_t now_unix_s,
@@ -243,14 +291,8 @@ bool vch_policy_judge(const vouch_policy *policy, const vouch_claims *claims, in
         vch_reasons_add(reasons, STEP, "no_policy", "no policy was given, so nobody is admitted");
         return false;
     }
-    size_t before = reasons->count;
-    if (claims->tee == VOUCH_TEE_SGX)
-        judge_sgx_attributes(&claims->sgx, reasons);
-    else if (claims->tee == VOUCH_TEE_TDX)
-        judge_tdx_attributes(&claims->tdx, reasons);
-    else
-        vch_reasons_add(reasons, STEP, "tee", "no quote was read");
-    judge_layer(&policy->base, claims, now_unix_s, reasons);
-    judge_layer(&policy->stricter, claims, now_unix_s, reasons);
-    return reasons->count == before && !reasons->lost; /* lost: perhaps one of these */
+    bool good = true;
+    for (size_t rule = 0; rule < VCH_POLICY_RULE_COUNT; rule++)
+        good = vch_policy_judge_rule(policy, rule, claims, now_unix_s, reasons) && good;
+    return good;
 }

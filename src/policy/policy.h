@@ -24,7 +24,7 @@ VCH_DEFINE_DROP(vch_policy_drop, vouch_policy, vouch_policy_free)
  */
 typedef struct vch_policy_parts {
     const vch_yaml_node
-        *measurements;        /* sequence: {mrenclave}, {mrsigner, prod_id, min_svn}, {mrtd, rtmr0..3} */
+        *measurements; /* sequence: {mrenclave}, {mrsigner, prod_id, min_svn}, {mrtd, rtmr0..3} */
     const vch_yaml_node *tcb; /* mapping: accept, advisories, min_evaluation_number, min_tcb_date */
     const vch_yaml_node
         *platform; /* mapping: fmspc, instances, ppid, smt, dynamic_platform, cached_keys */
@@ -62,6 +62,16 @@ VOUCH_MUST_CHECK vouch_code vch_policy_platform_only(vouch_policy **out, vouch_e
  */
 bool vch_policy_judge(const vouch_policy *policy, const vouch_claims *claims, int64_t now_unix_s,
                       vch_reasons *reasons);
+
+/*
+ * The same rule by rule, to explain a policy: `rule` is below VCH_POLICY_RULE_COUNT. One that does
+ * not need an appraisal speaks about the quote's own words, proven or not.
+ */
+#define VCH_POLICY_RULE_COUNT 8
+const char *vch_policy_rule_name(size_t rule);
+bool vch_policy_rule_needs_appraisal(size_t rule);
+bool vch_policy_judge_rule(const vouch_policy *policy, size_t rule, const vouch_claims *claims,
+                           int64_t now_unix_s, vch_reasons *reasons);
 
 /* For judging tokens, which carry names in place of claims. */
 bool vch_policy_accepts_status(const vouch_policy *policy, vouch_tcb_status status);

@@ -335,6 +335,27 @@ static void a_full_list_of_reasons_still_refuses(void **state)
     vch_reasons_drop(&reasons);
 }
 
+static void each_rule_can_be_asked_alone(void **state)
+{
+    (void)state;
+    VCH_SCOPED(vch_policy_drop) vouch_policy *policy = parse(ALLOW);
+    vouch_claims c = good_sgx();
+    c.debug = true;
+    c.tcb_status = VOUCH_TCB_OUT_OF_DATE;
+    for (size_t rule = 0; rule < VCH_POLICY_RULE_COUNT; rule++) {
+        vch_reasons reasons = { 0 };
+        const char *name = vch_policy_rule_name(rule);
+        bool good = vch_policy_judge_rule(policy, rule, &c, NOW, &reasons);
+        CHECK(good == (strcmp(name, "debug") != 0 && strcmp(name, "TCB status") != 0));
+        CHECK(good == !vch_reasons_any(&reasons));
+        if (strcmp(name, "debug") == 0 || strcmp(name, "measurement") == 0)
+            CHECK(!vch_policy_rule_needs_appraisal(rule));
+        if (strcmp(name, "TCB status") == 0 || strcmp(name, "root") == 0)
+            CHECK(vch_policy_rule_needs_appraisal(rule));
+        vch_reasons_drop(&reasons);
+    }
+}
+
 static const struct {
     const char *yaml;
     const char *want;
@@ -515,6 +536,7 @@ int main(void)
         TEST(dangerous_attributes_are_refused_by_every_policy),
         TEST(the_built_in_policy_judges_the_platform_alone),
         TEST(a_full_list_of_reasons_still_refuses),
+        TEST(each_rule_can_be_asked_alone),
         TEST(what_a_policy_must_not_say_is_refused_at_its_place),
         TEST(what_is_allowed_but_weak_is_a_warning),
         TEST(stricter_rules_only_ever_take_away),
