@@ -283,7 +283,7 @@ static void read_local(reading *r, const vch_yaml_node *node)
         && vch_raw_verifier_read(r->raw_local.verifier, &verifier, r->faults)) {
         l->verifier_url = verifier.url;
         l->verifier_ca = verifier.ca;
-        l->api_key_file = verifier.key_file;
+        l->api_key_file = verifier.api_key_file;
         if (verifier.url != NULL && strncmp(verifier.url, "https://", 8) != 0)
             vch_faults_at(r->faults, r->raw_local.verifier, "url must begin with https://");
     }

@@ -70,7 +70,7 @@ typedef struct vch_raw_collateral {
 typedef struct vch_raw_verifier {
     const char *url;
     const char *ca;
-    const char *key_file;
+    const char *api_key_file;
 } vch_raw_verifier;
 
 typedef struct vch_raw_enrolment {

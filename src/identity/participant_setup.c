@@ -68,7 +68,7 @@ static vouch_code check_configured(const vch_participant *p, const vch_participa
             "local.collateral.dir");
     missing(&list, n->token && l->verifier_url == NULL, "AVS_URL or local.verifier.url");
     missing(&list, n->token && o->api_key == NULL && l->api_key_file == NULL,
-            "ITA_API_KEY or local.verifier.key_file");
+            "ITA_API_KEY or local.verifier.api_key_file");
     missing(&list, n->attested && p->role == VCH_ROLE_AGGREGATOR && p->address == NULL,
             "agg_addr in the plan (not auto)");
     missing(&list, n->pki && o->pki_chain == NULL, "cert_chain.crt (the PKI)");
