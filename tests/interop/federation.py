@@ -1,5 +1,6 @@
 """What the interop tests share: virtual environments, sites made by the commands a user would type, processes."""
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -18,12 +19,17 @@ DIGITS = CHECKOUT / "examples/data/optdigits.csv"
 
 def openfl_environment(build, release, *pins):
     """The bin directory of a virtual environment with that release of OpenFL; made once."""
-    directory = pathlib.Path(build).resolve() / "interop" / f"openfl-{release}"
-    if not (directory / "bin/fx").exists():
-        shutil.rmtree(directory, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", directory], check=True)
-        pip = [directory / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, f"openfl=={release}", *pins], check=True)
+    parent = pathlib.Path(build).resolve() / "interop"
+    directory = parent / f"openfl-{release}"
+    parent.mkdir(parents=True, exist_ok=True)
+    with open(parent / "lock", "w") as lock:  # tests run side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / "complete").exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", directory], check=True)
+            pip = [directory / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*pip, f"openfl=={release}", *pins], check=True)
+            (directory / "complete").touch()
     return directory / "bin"
 
 
@@ -107,10 +113,19 @@ def certificate_digest(path):
     return hashlib.sha256(der).hexdigest()
 
 
+def spki_digest(path):
+    """What attestation.yaml pins as `enrolment`."""
+    public = subprocess.run(["openssl", "x509", "-in", path, "-pubkey", "-noout"], check=True,
+                            capture_output=True).stdout
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=public, check=True,
+                         capture_output=True).stdout
+    return hashlib.sha256(der).hexdigest()
+
+
 def attestation_yaml(federation, local):
-    """The text of attestation.yaml; JSON is YAML, and its quotes settle every question of type."""
+    """The text of attestation.yaml; JSON is YAML, and its quotes settle every question of type but a moment's."""
     lines = ["version: 1", "federation:"]
-    lines += [f"  {k}: {json.dumps(v)}" for k, v in federation.items()]
+    lines += [f"  {k}: {v if k == 'from' else json.dumps(v)}" for k, v in federation.items()]
     lines += ["local:"] + [f"  {k}: {json.dumps(v)}" for k, v in local.items()]
     return "\n".join(lines) + "\n"
 

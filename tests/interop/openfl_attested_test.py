@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Real, unmodified OpenFL collaborators against an attested Vouch aggregator.
 
-usage: openfl_test.py DIRECTORY-OF-PROGRAMS BUILD [RELEASE]
+usage: openfl_attested_test.py DIRECTORY-OF-PROGRAMS BUILD [RELEASE]
 """
+import contextlib
 import hashlib
+import json
 import pathlib
 import shutil
 import sys
@@ -13,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 import tap  # noqa: E402
 from federation import (  # noqa: E402
     DIGITS, HERE, Process, Site, attestation_yaml, certificate_digest, free_port, new_federation_id,
-    openfl_environment)
+    openfl_environment, spki_digest)
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 BUILD = sys.argv[2]
@@ -31,7 +33,7 @@ def make_platform():
     desk = ENV["desk"] = Site(STAGE / "desk", PROGRAMS)
     desk.run("vouch-sim", "platform", "create", STAGE / "platform")
     made = desk.ask("vouch-verifyd", "init", STAGE / "verifier", "--host", "127.0.0.1", "--listen",
-                    "127.0.0.1:0", "--root", STAGE / "platform/root.pem", "--collateral-dir",
+                    f"127.0.0.1:{free_port()}", "--root", STAGE / "platform/root.pem", "--collateral-dir",
                     STAGE / "platform/collateral")
     ENV["verifier"] = made
     return desk
@@ -48,10 +50,6 @@ def make_site(name):
         "".join(f"{n},data/optdigits.csv#{i}/{len(NAMES)}\n" for i, n in enumerate(NAMES)))
     (site / ".workspace").write_text("current_plan_name: default\n")
     return site
-
-
-def enrolment(site, certificate):
-    return site.ask("vouch", "cert", "show", certificate)["spki_sha256"]
 
 
 def a_federation_is_made_with_our_commands_and_their_model():
@@ -77,11 +75,11 @@ def a_federation_is_made_with_our_commands_and_their_model():
 
 def write_attestation(desk, agg):
     program = PROGRAMS / "vouch"
-    measurement = desk.ask("vouch-sim", "measure", "--", program)["mrenclave"]
+    measurement = json.loads(desk.run("vouch-sim", "measure", "--json", "--", program))["mrenclave"]
     members = [{"name": "aggregator", "role": "aggregator",
-                "enrolment": enrolment(agg, "cert/server/agg_localhost.crt")}]
+                "enrolment": spki_digest(agg / "cert/server/agg_localhost.crt")}]
     members += [{"name": n, "role": "collaborator", "attested": False,
-                 "enrolment": enrolment(ENV[n], f"cert/client/col_{n}.crt")} for n in NAMES]
+                 "enrolment": spki_digest(ENV[n] / f"cert/client/col_{n}.crt")} for n in NAMES]
     text = attestation_yaml(
         {"id": new_federation_id(), "from": "2020-01-01T00:00:00Z",
          "enable": {"aggregator": True, "collaborator": False},
@@ -115,7 +113,10 @@ def real_collaborators_train_three_rounds_against_the_attested_aggregator():
     agg = ENV["agg"]
     verifier = Process([PROGRAMS / "vouch-verifyd", "--config", ENV["verifier"]["config"], "--log-format",
                         "json", "--log-level", "info"], STAGE, STAGE / "verifier.log")
-    with verifier, start_aggregator() as aggregator:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(verifier)
+        verifier.event("verifyd.listening")
+        aggregator = stack.enter_context(start_aggregator())
         aggregator.event("aggregator.listening")
         # the root that the collaborators pin comes out of the verified passport, not from the host
         agg.run("vouch", "passport", "verify", STAGE / "reports/aggregator_passport.json", "--policy",
