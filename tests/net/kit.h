@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "check.h"
@@ -96,6 +97,7 @@ static inline void kit_drop(kit *k)
 /* A gate that does what the test says and counts. A zeroed one admits. */
 typedef struct kit_gate {
     bool refuse_certificate, refuse, no_message;
+    int hold_ms; /* how long admit takes */
     const char *reason;
     const char *message; /* what it sends; NULL: "hello" */
     int checked, made, admitted, sessions;
@@ -133,6 +135,8 @@ static inline vouch_code kit_admit(void *context, const vch_tls_peer *peer, vouc
                                    void **session, vouch_error *err)
 {
     kit_gate *g = context;
+    if (g->hold_ms > 0)
+        (void)usleep((useconds_t)g->hold_ms * 1000);
     g->admitted++;
     memset(g->heard, 0, sizeof g->heard);
     if (message.size > 0 && message.size < sizeof g->heard)

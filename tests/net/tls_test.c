@@ -168,6 +168,31 @@ static void the_gate_may_work_on_another_thread(void **state)
     pair_done(&p);
 }
 
+static void a_connection_may_end_while_its_gate_works(void **state)
+{
+    (void)state;
+    pair p = { .server_gate.hold_ms = 200 };
+    vouch_error err = { 0 };
+    bool never = false;
+    int fds[2];
+    CHECK_OK(vch_workers_new(loop, 1, 8, &p.workers, &err), &err);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+    p.server_settings = kit_settings(&keys, &p.server_gate, true, true, false);
+    p.client_settings = kit_settings(&keys, &p.client_gate, false, true, false);
+    start(&p.server, p.server_settings, p.workers, fds[0], false);
+    start(&p.client, p.client_settings, NULL, fds[1], true);
+    CHECK(vch_loop_run_until(loop, &never, 100, NULL) == VOUCH_E_TIMEOUT);
+    CHECK(!p.server.open && !p.server.dead); /* the gate has it */
+    vch_tls_conn_free(p.server.conn);
+    p.server.conn = NULL;
+    settle(&p.client, NULL);
+    CHECK(p.client.dead);
+    vch_workers_free(p.workers); /* the verdict came too late: its session is freed all the same */
+    p.workers = NULL;
+    CHECK(p.server_gate.admitted == 1 && !p.server.open);
+    pair_done(&p);
+}
+
 static void a_stock_client_gets_the_stock_face_without_messages(void **state)
 {
     (void)state;
@@ -696,6 +721,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(both_sides_admit_and_bytes_flow),
         TEST(the_gate_may_work_on_another_thread),
+        TEST(a_connection_may_end_while_its_gate_works),
         TEST(a_stock_client_gets_the_stock_face_without_messages),
         TEST(a_client_with_both_faces_prefers_the_attested_one),
         TEST(without_a_common_face_nobody_gets_in),
