@@ -1,0 +1,98 @@
+#!/bin/sh
+# The commands of a workspace, as a person types them: authority, certificates, plan, packages.
+set -u
+vouch=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+number=0
+failed=0
+
+check() { # name, then a command that must succeed
+    name=$1
+    shift
+    number=$((number + 1))
+    if "$@" >"$dir/out" 2>"$dir/err"; then
+        echo "ok $number - $name"
+    else
+        failed=$((failed + 1))
+        echo "not ok $number - $name"
+        sed 's/^/# /' "$dir/out" "$dir/err"
+    fi
+}
+
+status() { # wanted exit status, then a command
+    wanted=$1
+    shift
+    "$@"
+    test $? -eq "$wanted"
+}
+
+refuses() { # wanted words on stderr, wanted status, then a command
+    words=$1
+    wanted=$2
+    shift 2
+    "$@" 2>"$dir/refusal"
+    test $? -eq "$wanted" && grep -q -- "$words" "$dir/refusal"
+}
+
+answers() { # wanted words on stdout, then a command
+    words=$1
+    shift
+    "$@" | grep -q -- "$words"
+}
+
+in_dir() (
+    cd "$1" && shift && "$@"
+)
+
+no() {
+    echo n | "$@"
+}
+
+cd "$dir" || exit 1
+check "a workspace is made" "$vouch" workspace create --prefix fed
+check "a workspace is not made twice" status 2 "$vouch" workspace create --prefix fed
+check "an unknown template is refused by name" refuses "torch/mnist" 2 "$vouch" workspace create --prefix x --template torch/mnist
+mkdir site
+cd fed || exit 1
+check "an authority is made" "$vouch" workspace certify
+check "an authority in use is not replaced" refuses "--force" 2 "$vouch" workspace certify
+check "the aggregator asks for its certificate" "$vouch" aggregator generate-cert-request --fqdn Agg.Example.org
+check "nothing is signed after a no" status 1 no "$vouch" aggregator certify --fqdn agg.example.org
+check "nothing is written after a no" test ! -e cert/server/agg_agg.example.org.crt
+check "the aggregator's certificate is signed" "$vouch" aggregator certify -n agg.example.org -s
+check "a key in use is not replaced" refuses "--force" 2 "$vouch" aggregator generate-cert-request --fqdn agg.example.org
+check "a collaborator asks for its certificate" in_dir ../site "$vouch" collaborator generate-cert-request -n Col1 -s
+check "its key is its own alone" test "$(stat -c %a ../site/cert/client/col_col1.key)" = 600
+check "its request is signed" "$vouch" collaborator certify --request-pkg ../site/col_col1_to_agg_cert_request.zip -s
+check "it is listed" grep -qx -- "- col1" plan/cols.yaml
+check "its certificate is installed" in_dir ../site "$vouch" collaborator certify --import ../fed/agg_to_col_col1_signed_cert.zip
+check "the package of a request is no answer" refuses "no certificate" 2 in_dir ../site "$vouch" collaborator certify --import col_col1_to_agg_cert_request.zip
+check "a strict verifier takes the server's certificate" openssl verify -x509_strict -purpose sslserver -CAfile cert/cert_chain.crt cert/server/agg_agg.example.org.crt
+check "a strict verifier takes the client's certificate" openssl verify -x509_strict -purpose sslclient -CAfile cert/ca/root-ca.crt -untrusted cert/ca/signing-ca.crt ../site/cert/client/col_col1.crt
+check "a data path is noted" "$vouch" collaborator create -n col1 -d "data/all.csv#0/2"
+check "the data path stands there" grep -qx "col1,data/all.csv#0/2" plan/data.yaml
+check "the plan's model is made" answers '"tensors": 4' "$vouch" plan initialize -a agg.example.org --json
+check "the address stands in the plan" grep -q "agg_addr: agg.example.org" plan/plan.yaml
+"$vouch" plan hash | head -1 >hash
+check "the hash is that of the printed plan" sh -c "'$vouch' plan print | sha384sum | cut -d' ' -f1 | cmp - hash"
+check "the plan is frozen" "$vouch" plan freeze
+check "the frozen plan has the same hash" sh -c "'$vouch' plan hash -p plan/plan_*.yaml | head -1 | cmp - hash"
+sed 's/rounds_to_train: 10/rounds_to_tran: 10/' plan/plan.yaml >plan/wrong.yaml
+check "a mistake is told at its line" refuses "wrong.yaml:[0-9]*:5: .*rounds_to_train" 2 "$vouch" plan hash -p plan/wrong.yaml
+check "a missing plan is told as such" status 3 "$vouch" plan hash -p plan/none.yaml
+check "an unknown release is refused" refuses "1.5 to 1.9" 2 "$vouch" plan hash --openfl-release 0.9
+check "the workspace is packed" "$vouch" workspace export
+mkdir ../other
+check "the workspace is unpacked elsewhere" in_dir ../other "$vouch" workspace import --archive ../fed/fed.zip
+check "no key travelled" test -z "$(find ../other -name '*.key' -o -name '*.crt' -o -name '*.pbuf')"
+check "the plan is the same there" sh -c "'$vouch' plan hash -p ../other/fed/plan/plan.yaml | head -1 | cmp - hash"
+check "every command explains itself" sh -c "
+    for c in 'plan initialize' 'plan print' 'plan hash' 'plan freeze' 'workspace create' \
+        'workspace certify' 'workspace export' 'workspace import' 'aggregator certify' \
+        'aggregator generate-cert-request' 'collaborator create' 'collaborator certify' \
+        'collaborator generate-cert-request'; do
+        '$vouch' \$c --help | grep -q 'vouch' || exit 1
+    done"
+echo "1..$number"
+exit $((failed > 0))
