@@ -34,6 +34,7 @@ typedef struct vch_work {
     const vouch_request *request;
     vouch_appraisal *appraisal;
     vch_quote quote;
+    uint8_t platform_digest[32];  /* SHA-256 of quote.sig.platform; only with a cache */
     const vch_platform *platform; /* set by the chain step; NULL until then */
     vch_platform own_platform;    /* where it stands if no cache keeps it */
     vch_window window;

@@ -34,12 +34,10 @@ static bool refused(const vch_work *w)
     return vch_reasons_any(&w->appraisal->reasons);
 }
 
-/* Structure, chain and collateral each say all that speaks against them; what follows relies on
- * all three. */
-static vouch_code run_steps(vch_work *w, vouch_error *err)
+/* Chain and collateral each say all that speaks against them; what follows relies on both, and on a
+ * quote that could be read. */
+static vouch_code run_steps(vch_work *w, bool readable, vouch_error *err)
 {
-    vch_step_structure(w);
-    bool readable = !refused(w);
     vouch_code rc = readable ? vch_step_chain(w, err) : VOUCH_OK;
     if (rc != VOUCH_OK)
         return rc;
@@ -64,55 +62,74 @@ static void conclude(vch_work *w)
         vch_reasons_add(&a->reasons, "tcb", "internal", "no verdict was reached");
 }
 
-static vouch_code appraise(const vouch_verifier *v, const vouch_request *request,
-                           const vch_cache_key *key, vouch_appraisal **out, vouch_error *err)
+/* From the start of the quote to the end of its signature: header, descriptor, body, length, r || s. */
+#define PREFIX_MAX_SIZE (VCH_QUOTE_HEADER_SIZE + 6 + VCH_TD_REPORT_15_EXTENDED_SIZE + 4 + 64)
+
+/*
+ * All bytes that a verdict depends on: quote, collateral, trusted roots and grace. Of the quote that
+ * is the prefix, the digest of the rest of the section, and the number of zeros after it.
+ */
+static vouch_code verdict_key(vch_work *w, vch_cache_key *out, vouch_error *err)
 {
-    VCH_SCOPED(drop_appraisal) vouch_appraisal *a = calloc(1, sizeof *a);
-    if (a == NULL)
-        return vouch_fail(err, VOUCH_E_MEMORY, "appraisal");
-    vch_work w = {
-        .verifier = v, .request = request, .appraisal = a, .window = { INT64_MIN, INT64_MAX }
-    };
-    vouch_code rc = run_steps(&w, err);
-    if (rc == VOUCH_OK)
-        conclude(&w);
-    vch_platform_drop(&w.own_platform);
+    const vch_quote_sig *sig = &w->quote.sig;
+    uint8_t bytes[PREFIX_MAX_SIZE + sizeof w->platform_digest + sizeof w->quote.padding_size];
+    size_t prefix = (size_t)(sig->platform.data - w->request->quote.data);
+    if (prefix > PREFIX_MAX_SIZE)
+        return vouch_fail(err, VOUCH_E_INTERNAL, "a quote with a longer prefix than any body has");
+    vouch_code rc = vch_sha256(sig->platform, w->platform_digest, err);
     if (rc != VOUCH_OK)
-        return vouch_wrap(err, rc, "appraising a quote");
-    if (a->genuine)
-        vch_cache_keep_verdict(request->cache, key, a, w.window);
-    *out = VCH_MOVE(a);
-    return VOUCH_OK;
+        return rc;
+    memcpy(bytes, w->request->quote.data, prefix);
+    memcpy(bytes + prefix, w->platform_digest, sizeof w->platform_digest);
+    size_t size = prefix + sizeof w->platform_digest;
+    memcpy(bytes + size, &w->quote.padding_size, sizeof w->quote.padding_size);
+    size += sizeof w->quote.padding_size;
+    if (w->request->collateral != NULL)
+        memcpy(out->second, w->request->collateral->digest, sizeof out->second);
+    memcpy(out->third, w->verifier->digest, sizeof out->third);
+    return vch_sha256((vouch_span) { bytes, size }, out->first, err);
 }
 
-/* All bytes that a verdict depends on: quote, collateral, trusted roots and grace. */
-static vouch_code verdict_key(const vouch_verifier *v, const vouch_request *request,
-                              vch_cache_key *out, vouch_error *err)
+/* The verdict on a quote that was read, from the cache or from scratch. */
+static vouch_code find_verdict(vch_work *w, vouch_appraisal **known, vouch_error *err)
 {
-    memcpy(out->second, request->collateral->digest, sizeof out->second);
-    memcpy(out->third, v->digest, sizeof out->third);
-    return vch_sha256(request->quote, out->first, err);
+    vch_cache_key key = { 0 };
+    vouch_cache *cache = w->request->cache;
+    const vouch_appraisal *kept = NULL;
+    bool readable = !refused(w);
+    vouch_code rc = readable && cache != NULL ? verdict_key(w, &key, err) : VOUCH_OK;
+    if (rc != VOUCH_OK)
+        return rc;
+    if (readable && w->request->collateral != NULL)
+        kept = vch_cache_find_verdict(cache, &key, w->request->now_unix_s);
+    if (kept != NULL)
+        return vch_appraisal_copy(kept, known, err);
+    rc = run_steps(w, readable, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    conclude(w);
+    if (w->appraisal->genuine)
+        vch_cache_keep_verdict(cache, &key, w->appraisal, w->window);
+    return VOUCH_OK;
 }
 
 vouch_code vouch_verifier_appraise(const vouch_verifier *v, const vouch_request *request,
                                    vouch_appraisal **out, vouch_error *err)
 {
-    vch_cache_key key = { 0 };
-    vouch_appraisal *a = NULL;
-    const vouch_appraisal *known = NULL;
-    vouch_code rc = VOUCH_OK;
-    if (request->cache != NULL && request->collateral != NULL
-        && request->quote.size <= VOUCH_QUOTE_MAX_SIZE) {
-        rc = verdict_key(v, request, &key, err);
-        if (rc == VOUCH_OK)
-            known = vch_cache_find_verdict(request->cache, &key, request->now_unix_s);
-    }
-    if (rc == VOUCH_OK)
-        rc = known != NULL ? vch_appraisal_copy(known, &a, err)
-                           : appraise(v, request, &key, &a, err);
+    VCH_SCOPED(drop_appraisal) vouch_appraisal *a = calloc(1, sizeof *a);
+    VCH_SCOPED(drop_appraisal) vouch_appraisal *known = NULL;
+    if (a == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "appraisal");
+    vch_work w = {
+        .verifier = v, .request = request, .appraisal = a, .window = { INT64_MIN, INT64_MAX }
+    };
+    vch_step_structure(&w);
+    vouch_code rc = find_verdict(&w, &known, err);
+    vch_platform_drop(&w.own_platform);
     if (rc != VOUCH_OK)
-        return rc;
-    vch_step_policy(a, request->policy, request->now_unix_s);
-    *out = a;
+        return vouch_wrap(err, rc, "appraising a quote");
+    vouch_appraisal *verdict = known != NULL ? VCH_MOVE(known) : VCH_MOVE(a);
+    vch_step_policy(verdict, request->policy, request->now_unix_s);
+    *out = verdict;
     return VOUCH_OK;
 }

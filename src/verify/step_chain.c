@@ -302,11 +302,9 @@ static vouch_code find_platform(vch_work *w, vouch_error *err)
     vch_cache_key key = { 0 };
     vouch_code rc = VOUCH_OK;
     if (w->request->cache != NULL) {
+        memcpy(key.first, w->platform_digest, sizeof key.first);
         if (w->quote.sig.cert_type != VCH_CERT_DATA_PCK_CHAIN && w->request->collateral != NULL)
             memcpy(key.second, w->request->collateral->pck_chain_digest, sizeof key.second);
-        rc = vch_sha256(w->quote.sig.platform, key.first, err);
-        if (rc != VOUCH_OK)
-            return rc;
         w->platform = vch_cache_find_platform(w->request->cache, &key);
         if (w->platform != NULL
             && vch_verifier_root_by_digest(w->verifier, w->platform->root_digest) == NULL)
