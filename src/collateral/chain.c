@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/scope.h"
-#include "crypto/pem.h"
+#include "collateral/pem_body.h"
 
 #define NAME_ROOT "Intel SGX Root CA"
 #define NAME_PROCESSOR_CA "Intel SGX PCK Processor CA"
@@ -49,10 +49,10 @@ static vouch_span skip_blanks(vouch_span rest)
 }
 
 /*
- * Take the next block off `rest`; an empty span at the end. Platforms of before 2021 write the end
+ * Take the next block's base64 off `rest`. Platforms of before 2021 write the end
  * of one block and the beginning of the next on one line, which crypto/pem.h rightly refuses.
  */
-static vouch_code next_block(vouch_span *rest, vch_pem_block *out, bool *found, vouch_error *err)
+static vouch_code next_block(vouch_span *rest, vouch_span *body, bool *found, vouch_error *err)
 {
     static const char begin[] = "-----BEGIN CERTIFICATE-----";
     static const char end[] = "-----END CERTIFICATE-----";
@@ -66,9 +66,8 @@ static vouch_code next_block(vouch_span *rest, vch_pem_block *out, bool *found, 
     const uint8_t *last = memmem(in.data, in.size, end, sizeof end - 1);
     if (last == NULL)
         return vouch_fail(err, VOUCH_E_TRUNCATED, "a PEM certificate does not end");
-    out->label = vch_span_str(VCH_PEM_CERTIFICATE);
-    out->body = (vouch_span) { in.data, (size_t)(last - in.data) };
-    *rest = after(in, out->body.size + sizeof end - 1);
+    *body = (vouch_span) { in.data, (size_t)(last - in.data) };
+    *rest = after(in, body->size + sizeof end - 1);
     return VOUCH_OK;
 }
 
@@ -76,18 +75,16 @@ static vouch_code next_block(vouch_span *rest, vch_pem_block *out, bool *found, 
 static vouch_code next_der(vouch_span *rest, uint8_t *room, size_t room_size, size_t *out,
                            vouch_error *err)
 {
-    vch_pem_block block;
+    vouch_span body = { 0 };
     bool found = false;
     *out = 0;
-    vouch_code rc = next_block(rest, &block, &found, err);
+    vouch_code rc = next_block(rest, &body, &found, err);
     if (rc != VOUCH_OK || !found)
         return rc;
-    if (vch_pem_body_bound(&block) > room_size)
+    if (body.size / 4 * 3 > room_size)
         return vouch_fail(err, VOUCH_E_LIMIT, "the certificates are too large");
-    rc = vch_pem_body_decode(&block, room, out, err);
-    if (rc == VOUCH_OK && *out == 0) /* else it would pass for the end */
-        return vouch_fail(err, VOUCH_E_FORMAT, "an empty PEM block");
-    return rc;
+    return vch_pem_body_read(body, room, out,
+                             err); /* never 0 bytes, which would pass for the end */
 }
 
 static vouch_code read_certificates(vouch_span pem, vch_chain_kind kind, vch_chain *chain,
