@@ -9,6 +9,7 @@
 #include "base/scope.h"
 #include "cli/cert_input.h"
 #include "cli/claims_view.h"
+#include "cli/input_failed.h"
 #include "codec/hex.h"
 #include "codec/json_writer.h"
 #include "crypto/hash.h"
@@ -151,7 +152,7 @@ static int show(const vch_runtime *rt, bool json, const char *path)
     int status = VCH_EXIT_DONE;
     vouch_code rc = read_all(path, &s, &err);
     if (rc != VOUCH_OK) {
-        status = vch_command_fail(rt, COMMAND, rc, &err);
+        status = vch_input_failed(rt, COMMAND, json, rc, &err);
     } else if (!json) {
         print_text(rt->out, &s);
     } else {

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/scope.h"
+#include "cli/input_failed.h"
 #include "cli/passport_view.h"
 #include "cli/policy_input.h"
 #include "crypto/pem.h"
@@ -29,34 +30,6 @@ static int print_json(const vch_runtime *rt, const char *command, vch_buffer *ou
     return status;
 }
 
-/* CLI.md: what could not be read, or is no passport, is said as a refusal of the step `input`. */
-static int input_failed(const vch_runtime *rt, const char *command, bool json, vouch_code rc,
-                        const vouch_error *err)
-{
-    char text[1024];
-    bool malformed = rc == VOUCH_E_FORMAT || rc == VOUCH_E_TRUNCATED || rc == VOUCH_E_LIMIT
-                     || rc == VOUCH_E_UNSUPPORTED;
-    int status = vch_command_fail(rt, command, rc, err);
-    if (malformed)
-        status = VCH_EXIT_NO;
-    if (!json)
-        return status;
-    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
-    vch_json_writer w = vch_json_writer_over(&out, true);
-    vch_json_begin_object(&w);
-    vch_json_put_string(&w, "result", "reject");
-    vch_json_key(&w, "reasons");
-    vch_json_begin_array(&w);
-    vch_json_begin_object(&w);
-    vch_json_put_string(&w, "step", "input");
-    vch_json_put_string(&w, "code", vouch_code_name(rc));
-    vch_json_put_string(&w, "message", vouch_error_text(err, text, sizeof text));
-    vch_json_end(&w);
-    vch_json_end(&w);
-    vch_json_end(&w);
-    return print_json(rt, command, &out, status);
-}
-
 static vouch_code read_passport(const char *path, vch_passport **out, vouch_error *err)
 {
     VCH_SCOPED(vch_buffer_drop) vch_buffer text = { 0 };
@@ -79,7 +52,7 @@ static int show(const vch_runtime *rt, bool json, const char *path)
     if (rc == VOUCH_OK)
         rc = vouch_quote_read(vch_passport_contents_of(p)->quote, &quote, &err);
     if (rc != VOUCH_OK)
-        return input_failed(rt, COMMAND_SHOW, json, rc, &err);
+        return vch_input_failed(rt, COMMAND_SHOW, json, rc, &err);
     if (!json) {
         vch_passport_show_print(rt->out, vch_passport_contents_of(p), &quote);
         return VCH_EXIT_DONE;
@@ -162,7 +135,7 @@ static int verify(const vch_runtime *rt, const verify_values *v, const char *pat
         rc = vch_passport_verify(p, &expected, &verdict, &err);
     }
     if (rc != VOUCH_OK)
-        return input_failed(rt, COMMAND_VERIFY, v->common.json, rc, &err);
+        return vch_input_failed(rt, COMMAND_VERIFY, v->common.json, rc, &err);
     int status = print_verdict(rt, v->common.json, &verdict);
     if (status != VCH_EXIT_DONE || v->export_root == NULL)
         return status;

@@ -11,6 +11,7 @@ int vch_cmd_aggregator_start(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_collaborator_start(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_attest(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_cert_show(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_cert_verify(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_passport_show(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_passport_verify(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_token_verify(vch_runtime *rt, int argc, char *argv[]);

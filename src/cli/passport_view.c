@@ -98,7 +98,7 @@ void vch_passport_verdict_print(FILE *out, const vch_passport_verdict *v)
         (void)fprintf(out, "simulated    yes: the chain ends in a root that is not Intel's\n");
     (void)fprintf(out, "time         %s\n", v->time_note);
     if (vch_admission_admits(a))
-        (void)fprintf(out, "verdict      ok: the federation would admit it\n");
+        (void)fprintf(out, "verdict      ok: every check above passed\n");
     else
         (void)fprintf(out, "verdict      reject (%s): %s\n", vch_admission_code_name(a->code),
                       a->message);

@@ -50,6 +50,17 @@ static const vch_admission_step bare_steps[] = {
 };
 #define BARE_STEPS (sizeof bare_steps / sizeof *bare_steps)
 
+/* Evidence of any product, by a bare policy. */
+static const vch_admission_step any_steps[] = {
+    { "certificate", vch_admit_step_certificate },
+    { "evidence", vch_admit_step_any_evidence },
+    { "self-signature", vch_admit_step_self_signature },
+    { "validity", vch_admit_step_validity },
+    { "quote", vch_admit_step_quote },
+    { "policy", vch_admit_step_policy },
+};
+#define ANY_STEPS (sizeof any_steps / sizeof *any_steps)
+
 static const vch_admission_step pki_steps[] = {
     { "certificate", vch_admit_step_certificate }, { "member", vch_admit_step_pki_member },
     { "chain", vch_admit_step_pki_chain },         { "validity", vch_admit_step_validity },
@@ -144,6 +155,11 @@ vch_admission_code vch_refuse_error(vch_examination *x, vch_admission_code code,
                       vouch_error_text(err, text, sizeof text));
 }
 
+vch_admission_code vch_pass(vch_examination *x, const char *remark)
+{
+    return vch_refuse(x, VCH_ADMITTED, "%s", remark);
+}
+
 /* Peer-supplied text may stand in the reason: nothing in it may steer a terminal or a log. */
 static void make_printable(char *text)
 {
@@ -195,7 +211,8 @@ static void judge(const vch_admission_rules *rules, const vch_admission_request 
     if (request->address != NULL)
         (void)snprintf(x.verdict.address, sizeof x.verdict.address, "%s", request->address);
     if (rules->file == NULL && rules->policy != NULL)
-        run(&x, bare_steps, BARE_STEPS);
+        run(&x, rules->any_dialect ? any_steps : bare_steps,
+            rules->any_dialect ? ANY_STEPS : BARE_STEPS);
     else if (is_to_be_attested(rules, request->certificate, request->stock))
         run(&x, attested_steps, attested_steps_wanted);
     else

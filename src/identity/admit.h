@@ -103,6 +103,8 @@ typedef struct vch_admission_rules {
     const vch_attestation_file *file; /* NULL: OpenFL's PKI alone decides, nobody is attested */
     const vouch_policy *policy; /* with `file` NULL: the evidence alone is judged by this policy,
                                    not whose it is (a passport held to a bare policy) */
+    bool any_dialect; /* with `policy`: evidence of other products, by their own rules (`vouch cert
+                         verify`); nobody is ever admitted so */
     const uint8_t *plan_digest; /* 32 bytes; NULL: not compared (a passport without its plan) */
     const struct vch_collateral_cache *collateral; /* NULL: nothing can be appraised */
     struct vch_issuer_keys *issuers;               /* NULL: no token can be judged */

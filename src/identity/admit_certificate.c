@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "crypto/hash.h"
 #include "identity/enrolment.h"
+#include "identity/ratls_evidence.h"
 
 #define BACKDATE_S 600
 #define CERTIFICATE_LIFE_MAX_S (168 * 3600)
@@ -169,7 +170,10 @@ vch_admission_code vch_admit_step_claims(vch_examination *x)
                               x->member->name, vch_role_name(expected.role),
                               vch_role_name(x->request->role));
     }
-    return vch_claims_check(&x->claims, &expected, x->verdict.message);
+    vch_admission_code code = vch_claims_check(&x->claims, &expected, x->verdict.message);
+    if (code == VCH_ADMITTED && expected.plan == NULL)
+        return vch_pass(x, "for which plan was not compared");
+    return code;
 }
 
 vch_admission_code vch_admit_step_enrolment(vch_examination *x)
@@ -203,5 +207,28 @@ vch_admission_code vch_admit_step_own_claims(vch_examination *x)
         .exp_unix_s = x->certificate.exp_unix_s,
         .life_max_s = CERTIFICATE_LIFE_MAX_S + BACKDATE_S,
     };
-    return vch_claims_check(&x->claims, &expected, x->verdict.message);
+    vch_admission_code code = vch_claims_check(&x->claims, &expected, x->verdict.message);
+    return code == VCH_ADMITTED ? vch_pass(x, "whose they are was not judged: no federation given")
+                                : code;
+}
+
+vch_admission_code vch_admit_step_any_evidence(vch_examination *x)
+{
+    vouch_error err = { 0 };
+    vch_ratls_evidence e = { 0 };
+    if (vch_ratls_evidence_read(&x->certificate, &e, &err) != VOUCH_OK)
+        return vch_refuse_error(x, VCH_REFUSED_FAULT, &err);
+    if (!e.found)
+        return vch_refuse(x, VCH_REFUSED_NO_EVIDENCE, "%s", e.why);
+    if (e.quote.size == 0)
+        return vch_refuse(x, VCH_REFUSED_EVIDENCE_FORM, "%s: %s", vch_ratls_dialect_name(e.dialect),
+                          e.why);
+    if (!e.bound)
+        return vch_refuse(x, VCH_REFUSED_REPORT_DATA, "%s: %s", vch_ratls_dialect_name(e.dialect),
+                          e.why);
+    if (vouch_quote_read(e.quote, &x->quote, &err) != VOUCH_OK)
+        return vch_refuse_error(x, VCH_REFUSED_EVIDENCE_FORM, &err);
+    x->evidence = (vch_dice_evidence) { .quote = e.quote, .claims = e.claims };
+    x->verdict.attested = true;
+    return vch_pass(x, vch_ratls_dialect_name(e.dialect));
 }

@@ -88,7 +88,7 @@ vch_admission_code vch_admit_step_platform(vch_examination *x)
 {
     const vouch_claims *c = vouch_appraisal_claims(x->appraisal);
     if (x->member->platform_count == 0)
-        return VCH_ADMITTED;
+        return vch_pass(x, "none is pinned");
     for (size_t i = 0; i < x->member->platform_count; i++) {
         if (c->has_platform && memcmp(x->member->platforms[i], c->ppid, VCH_PPID_SIZE) == 0)
             return VCH_ADMITTED;
@@ -100,7 +100,7 @@ vch_admission_code vch_admit_step_platform(vch_examination *x)
 vch_admission_code vch_admit_step_newest(vch_examination *x)
 {
     if (x->request->roster == NULL)
-        return VCH_ADMITTED;
+        return vch_pass(x, "not judged without connections");
     switch (vch_roster_probe(x->request->roster, x->member->name, x->verdict.certificate,
                              x->claims.nbf_unix_s)) {
     case VCH_ROSTER_SEATED:

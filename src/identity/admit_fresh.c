@@ -90,11 +90,11 @@ vch_admission_code vch_admit_step_token(vch_examination *x)
 {
     const vch_federation *f = vch_attestation_file_federation(x->rules->file);
     if (x->request->token_waived)
-        return VCH_ADMITTED;
+        return vch_pass(x, "not judged");
     if (x->request->token.size == 0)
         return f->token_required ? vch_refuse(x, VCH_REFUSED_TOKEN_ABSENT,
                                               "a token is required and none was sent")
-                                 : VCH_ADMITTED;
+                                 : vch_pass(x, "none is required");
     if (x->rules->issuers == NULL)
         return f->token_required ? vch_refuse(x, VCH_REFUSED_NO_ISSUER_KEYS,
                                               "could not find out: no token issuer is set up")
@@ -114,7 +114,9 @@ vch_admission_code vch_admit_step_channel(vch_examination *x)
     const vch_federation *f = vch_attestation_file_federation(x->rules->file);
     vouch_error err = { 0 };
     VCH_SCOPED(appraisal_drop) vouch_appraisal *fresh = NULL;
-    if (f->channel != VCH_CHANNEL_QUOTE || x->request->channel_waived)
+    if (x->request->channel_waived)
+        return vch_pass(x, "not judged: there is no connection");
+    if (f->channel != VCH_CHANNEL_QUOTE)
         return VCH_ADMITTED;
     if (x->request->fresh_quote.size == 0 || x->request->fresh_report_data == NULL)
         return vch_refuse(x, VCH_REFUSED_CHANNEL_QUOTE,

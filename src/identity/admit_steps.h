@@ -38,6 +38,9 @@ vch_admission_code vch_refuse(vch_examination *x, vch_admission_code code, const
 vch_admission_code vch_refuse_error(vch_examination *x, vch_admission_code code,
                                     const vouch_error *err);
 
+/* Go on, with a remark for whoever has the steps explained. */
+vch_admission_code vch_pass(vch_examination *x, const char *remark);
+
 /* The policy that this peer's evidence is held to. */
 const vouch_policy *vch_examination_policy(const vch_examination *x);
 
@@ -50,6 +53,8 @@ vch_admission_code vch_admit_step_validity(vch_examination *x);
 vch_admission_code vch_admit_step_claims(vch_examination *x);
 vch_admission_code vch_admit_step_enrolment(vch_examination *x);
 vch_admission_code vch_admit_step_own_claims(vch_examination *x); /* without a federation */
+
+vch_admission_code vch_admit_step_any_evidence(vch_examination *x); /* of other products, too */
 
 /* admit_evidence.c: the quote, what it proves, and the newest certificate of the name. */
 vch_admission_code vch_admit_step_report_data(vch_examination *x);

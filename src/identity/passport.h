@@ -79,6 +79,9 @@ typedef struct vch_passport_expectation {
     int64_t now_unix_s; /* a passport made later than this is refused */
 } vch_passport_expectation;
 
+/* For vch_admission_request.explain: notes each step in the vch_passport_verdict at `context`. */
+void vch_passport_explain(void *context, const char *step, bool passed, const char *text);
+
 /* VOUCH_OK: the verdict is in `out`. Fails with VOUCH_E_MEMORY, _CRYPTO, _CONFIG (no policy). */
 VOUCH_MUST_CHECK vouch_code vch_passport_verify(const vch_passport *p,
                                                 const vch_passport_expectation *expected,

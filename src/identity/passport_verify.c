@@ -20,7 +20,7 @@ static void note(vch_passport_verdict *v, const char *name, bool passed, const c
     (void)snprintf(c->text, sizeof c->text, "%s", text);
 }
 
-static void explain(void *context, const char *step, bool passed, const char *text)
+void vch_passport_explain(void *context, const char *step, bool passed, const char *text)
 {
     note(context, step, passed, text);
 }
@@ -129,7 +129,7 @@ static void judge(const vch_passport_contents *c, const vch_passport_expectation
         .token_at_unix_s = c->created_unix_s,
         .channel_waived = true,
         .now_unix_s = out->judged_at_unix_s,
-        .explain = explain,
+        .explain = vch_passport_explain,
         .explain_context = out,
     };
     vch_admission_judge(&rules, &request, &out->admission);
