@@ -114,7 +114,7 @@ vouch_code vch_oid_text(vouch_span oid, vch_buffer *out, vouch_error *err)
         if (first) {
             unsigned root = value < 80 ? (unsigned)(value / 40) : 2;
             vch_buffer_append_fmt(out, "%u", root);
-            value -= root * 40;
+            value -= (arc)root * 40;
             first = false;
         }
         vch_buffer_u8(out, '.');

@@ -38,8 +38,8 @@ typedef enum vch_setting_type {
 typedef struct vch_setting {
     const char *key;
     vch_setting_type type;
-    size_t offset; /* of the member in the target struct, of the type given above */
     bool required;
+    size_t offset; /* of the member in the target struct, of the type given above */
     int64_t min, max;
     const char *choices;
     const char *fallback; /* default of a scalar, as it would be written; NULL: member untouched */

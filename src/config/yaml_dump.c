@@ -6,8 +6,8 @@
 #include "config/yaml_node.h"
 #include "config/yaml_scalar.h"
 
-#define MAX_DEPTH (2 * VCH_YAML_MAX_DEPTH) /* trees put together out of two documents */
-#define BEST_INDENT 2
+#define MAX_DEPTH ((size_t)2 * VCH_YAML_MAX_DEPTH) /* trees put together out of two documents */
+#define BEST_INDENT ((size_t)2)
 #define KEY_MAX 123 /* characters of a key written before its colon: 128 less "!!str" */
 
 typedef struct open_block {
@@ -190,7 +190,7 @@ vouch_code vch_yaml_dump(const vch_yaml_node *node, vch_buffer *out, vouch_error
     if (d.root_plain)
         vch_buffer_append_str(out, "...\n");
     if (d.failed == VOUCH_E_LIMIT)
-        return vouch_fail(err, VOUCH_E_LIMIT, "dump: nested deeper than %d", MAX_DEPTH);
+        return vouch_fail(err, VOUCH_E_LIMIT, "dump: nested deeper than %zu", MAX_DEPTH);
     if (d.failed != VOUCH_OK)
         return vouch_fail(err, d.failed, "dump: out of memory");
     return vch_buffer_finish(out, "dump", err);

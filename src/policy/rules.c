@@ -7,7 +7,7 @@
 #include "config/schema.h"
 #include "evidence/claims.h"
 
-#define GRACE_MAX_H (90 * 24)
+#define GRACE_MAX_H (INT64_C(90) * 24)
 
 typedef struct reading {
     vch_faults *faults;
