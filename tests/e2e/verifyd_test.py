@@ -7,110 +7,19 @@ import http.client
 import json
 import pathlib
 import re
-import shutil
 import signal
-import socket
 import ssl
 import stat
-import subprocess
 import sys
 import tempfile
 import time
 
 import tap
+from verifyd_service import JSON, MRENCLAVE, Stage, b64, free_port, report_data
 
-PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
-STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-verifyd-test-"))
-JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+STAGE = Stage(sys.argv[1])
 HELD = b"\xa1 claims, and no JSON"
-MRENCLAVE = "ab" * 32
-
-
-def program(name, *words, **more):
-    done = subprocess.run([PROGRAMS / name, *map(str, words)], capture_output=True, text=True,
-                          timeout=60, **more)
-    return done
-
-
-def must(name, *words):
-    done = program(name, *words)
-    assert done.returncode == 0, f"{name} {words}: {done.stderr}"
-    return done.stdout
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Service:
-    """One vouch-verifyd with its own directory and port."""
-
-    def __init__(self, name, platform, *more):
-        self.port = free_port()
-        self.made = json.loads(must(
-            "vouch-verifyd", "init", STAGE / name, "--host", "127.0.0.1",
-            "--listen", f"127.0.0.1:{self.port}", "--root", platform / "root.pem",
-            "--collateral-dir", platform / "collateral", "--json", *more))
-        self.key = pathlib.Path(self.made["api_key_file"]).read_text()
-        self.tls = ssl.create_default_context(cafile=self.made["tls_ca"])
-        self.start()
-
-    def start(self):
-        self.log = open(STAGE / f"log-{self.port}", "a")
-        self.process = subprocess.Popen(
-            [PROGRAMS / "vouch-verifyd", "--config", self.made["config"], "--log-level", "info"],
-            stdout=subprocess.PIPE, stderr=self.log, text=True)
-        line = self.process.stdout.readline()
-        assert line == f"listening {self.made['base_url']}\n", line
-
-    def stop(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-        status = self.process.wait(timeout=10)
-        self.process.stdout.close()
-        self.log.close()
-        return status
-
-    def call(self, method, path, body=None, key=True, headers=None):
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls,
-                                                 timeout=20)
-        send = dict(headers or {})
-        if key is not None:
-            send["x-api-key"] = self.key if key is True else key
-        try:
-            connection.request(method, path, body=body, headers=send)
-            answer = connection.getresponse()
-            return answer, answer.read()
-        finally:
-            connection.close()
-
-    def nonce(self, version=1):
-        answer, body = self.call("GET", f"/appraisal/v{version}/nonce")
-        assert answer.status == 200, body
-        return json.loads(body)
-
-    def attest(self, request, version=1, **more):
-        answer, body = self.call("POST", f"/appraisal/v{version}/attest",
-                                 json.dumps(request).encode(), headers=JSON, **more)
-        return answer.status, json.loads(body)
-
-
-def report_data(nonce, held, tdx=False):
-    bound = (base64.b64decode(nonce["val"]) + base64.b64decode(nonce["iat"]) if nonce else b"") + held
-    if tdx:
-        return hashlib.sha512(bound).hexdigest()
-    return hashlib.sha256(bound).hexdigest() + "00" * 32
-
-
-def quote(platform, data, *more):
-    measured = () if platform == TDX else ("--mrenclave", MRENCLAVE)
-    return must("vouch-sim", "quote", "--platform", platform, "--report-data", data, *measured,
-                *more).strip()
-
-
-def b64(data):
-    return base64.b64encode(data).decode()
+program, must, quote = STAGE.program, STAGE.must, STAGE.quote
 
 
 def sgx_request(service, held=HELD, **more):
@@ -141,26 +50,19 @@ def refused(answer, *words):
         assert word in body["error"], body
 
 
-def policy_file(name, mrenclave):
-    path = STAGE / f"{name}.yaml"
-    path.write_text(f"measurements: [{{mrenclave: \"{mrenclave}\"}}]\n"
-                    f"roots: [\"{ROOT_DIGEST}\"]\n")
-    return path
-
-
 def init_prints_where_everything_is_and_keys_are_private():
     made = S.made
     for name in ("config", "tls_ca", "api_key_file", "token_root"):
         assert pathlib.Path(made[name]).is_file(), name
     assert made["base_url"] == f"https://127.0.0.1:{S.port}"
     assert len(made["policies"]) == 2
-    for found in (STAGE / "main").rglob("*.key"):
+    for found in (STAGE.dir / "main").rglob("*.key"):
         assert stat.S_IMODE(found.stat().st_mode) == 0o600, found
     assert re.fullmatch("[A-Za-z0-9]{40}", S.key), "a key that each official client takes"
 
 
 def init_does_not_overwrite():
-    done = program("vouch-verifyd", "init", STAGE / "main", "--host", "127.0.0.1")
+    done = program("vouch-verifyd", "init", STAGE.dir / "main", "--host", "127.0.0.1")
     assert done.returncode == 2 and "already" in done.stderr, done
 
 
@@ -355,15 +257,15 @@ def a_platform_under_another_root_is_refused():
 
 
 def a_revoked_platform_gets_no_token_and_an_old_one_does():
-    revoked = make_platform("revoked", "--revoke", "pck")
-    service = Service("for-revoked", revoked)
+    revoked = STAGE.platform("revoked", "--revoke", "pck")
+    service = STAGE.service("for-revoked", revoked)
     nonce = service.nonce()
     answer = service.attest({"quote": quote(revoked, report_data(nonce, HELD)),
                              "verifier_nonce": nonce, "runtime_data": b64(HELD)})
     service.stop()
     refused(answer, "Failed to verify quote", "revoked")
-    old = make_platform("old", "--tcb-status", "OutOfDate", "--advisory", "INTEL-SA-00615")
-    service = Service("for-old", old)
+    old = STAGE.platform("old", "--tcb-status", "OutOfDate", "--advisory", "INTEL-SA-00615")
+    service = STAGE.service("for-old", old)
     nonce = service.nonce()
     answer = service.attest({"quote": quote(old, report_data(nonce, HELD)),
                              "verifier_nonce": nonce, "runtime_data": b64(HELD)})
@@ -496,7 +398,7 @@ class Saved:
     """A token with everything that verifying it offline takes, as files."""
 
     def __init__(self, service, version=1):
-        self.dir = pathlib.Path(tempfile.mkdtemp(dir=STAGE))
+        self.dir = pathlib.Path(tempfile.mkdtemp(dir=STAGE.dir))
         self.request = sgx_request(service)
         body = self.request if version == 1 else {"sgx": self.request}
         self.token = token_of(service.attest(body, version))
@@ -601,19 +503,17 @@ def what_cannot_be_read_is_said_as_input():
 
 
 def a_token_of_an_outdated_platform_is_refused_unless_the_policy_accepts_it():
-    old = make_platform("outdated", "--tcb-status", "OutOfDate")
-    service = Service("outdated-service", old)
+    old = STAGE.platform("outdated", "--tcb-status", "OutOfDate")
+    service = STAGE.service("outdated-service", old)
     nonce = service.nonce()
     token = token_of(service.attest({"quote": quote(old, report_data(nonce, HELD)),
                                      "verifier_nonce": nonce, "runtime_data": b64(HELD)}))
-    (STAGE / "old.jwt").write_text(token)
-    words = ["token", "verify", STAGE / "old.jwt", "--jwks", service.made["base_url"] + "/certs",
+    (STAGE.dir / "old.jwt").write_text(token)
+    words = ["token", "verify", STAGE.dir / "old.jwt", "--jwks", service.made["base_url"] + "/certs",
              "--ca", service.made["tls_ca"], "--root", service.made["token_root"]]
     default = program("vouch", *words)
-    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert((old / "root.pem").read_text())).hexdigest()
-    (STAGE / "old.yaml").write_text(f"measurements: [{{mrenclave: \"{MRENCLAVE}\"}}]\n"
-                                    f"roots: [\"{digest}\"]\ntcb: {{accept: [OutOfDate]}}\n")
-    lenient = program("vouch", *words, "--policy", STAGE / "old.yaml")
+    lenient = program("vouch", *words, "--policy",
+                      STAGE.policy("old", old, more="tcb: {accept: [OutOfDate]}\n"))
     service.stop()
     assert default.returncode == 1 and "REFUSED" in default.stdout and "OutOfDate" in default.stdout
     assert lenient.returncode == 0 and "SIMULATED" in lenient.stdout, lenient
@@ -621,7 +521,7 @@ def a_token_of_an_outdated_platform_is_refused_unless_the_policy_accepts_it():
 
 def no_secret_is_in_the_log():
     S.stop()
-    text = (STAGE / f"log-{S.port}").read_text()
+    text = S.log_file.read_text()
     S.start()
     assert S.key not in text and "attest.issued" in text and "attest.refused" in text
     assert b"BEGIN" not in text.encode()
@@ -632,74 +532,60 @@ def it_stops_cleanly_on_sigterm():
     S.start()
 
 
-def make_platform(name, *more):
-    must("vouch-sim", "platform", "create", STAGE / name, *more)
-    return STAGE / name
-
-
-def stop_all():
-    for service in (S, SHORT, TDX_SERVICE):
-        if service.process.poll() is None:
-            service.stop()
-
-
 try:
-    SGX = make_platform("sgx")
-    TDX = make_platform("tdx", "--tee", "tdx")
-    STRANGER = make_platform("stranger")
-    ROOT_DIGEST = hashlib.sha256(ssl.PEM_cert_to_DER_cert((SGX / "root.pem").read_text())).hexdigest()
+    SGX = STAGE.platform("sgx")
+    TDX = STAGE.platform("tdx", "--tee", "tdx")
+    STRANGER = STAGE.platform("stranger")
+    ROOT_DIGEST = STAGE.root_digest(SGX)
     CRL_PORT = free_port()
-    S = Service("main", SGX, "--policy", policy_file("match", MRENCLAVE), "--policy",
-                policy_file("other", "11" * 32))
-    SHORT = Service("short", SGX, "--nonce-lifetime", "2", "--token-lifetime", "5",
+    S = STAGE.service("main", SGX, "--policy", STAGE.policy("match", SGX), "--policy",
+                STAGE.policy("other", SGX, "11" * 32))
+    SHORT = STAGE.service("short", SGX, "--nonce-lifetime", "2", "--token-lifetime", "5",
                     "--crl-listen", f"127.0.0.1:{CRL_PORT}")
-    TDX_SERVICE = Service("tdx-service", TDX)
-    SHORT_KEYS = STAGE / "short-keys.json"
+    TDX_SERVICE = STAGE.service("tdx-service", TDX)
+    SHORT_KEYS = STAGE.dir / "short-keys.json"
     SHORT_KEYS.write_bytes(SHORT.call("GET", "/certs", key=None)[1])
-    try:
-        tap.run(
-            init_prints_where_everything_is_and_keys_are_private,
-            init_does_not_overwrite,
-            check_config_says_what_is_wrong_and_where,
-            a_nonce_has_intels_form,
-            an_sgx_quote_gets_a_flat_token,
-            a_tdx_quote_gets_a_nested_token_on_v2,
-            a_flat_body_on_v2_gets_a_flat_token,
-            a_composite_body_on_v1_is_refused,
-            nulls_and_empties_mean_absent,
-            both_base64_alphabets_with_and_without_padding_are_read,
-            rs256_is_given_on_demand_and_others_are_refused,
-            runtime_data_that_is_json_comes_back_as_json,
-            openfls_form_without_a_nonce_is_accepted,
-            a_nonce_is_good_once,
-            a_used_nonce_stays_used_after_a_kill,
-            of_many_at_once_with_one_nonce_exactly_one_wins,
-            a_nonce_expires,
-            a_nonce_that_was_touched_is_refused,
-            a_quote_bound_to_other_data_or_nonce_is_refused,
-            a_corrupted_quote_is_refused,
-            a_platform_under_another_root_is_refused,
-            a_revoked_platform_gets_no_token_and_an_old_one_does,
-            a_debug_enclave_is_told,
-            policies_are_named_as_matched_or_not,
-            the_wrong_tee_or_foreign_evidence_is_refused,
-            malformed_bodies_are_400_and_name_the_fault,
-            a_key_is_demanded_and_compared,
-            wrong_methods_paths_and_types_have_their_status,
-            a_body_over_the_limit_is_413_and_others_go_on,
-            trace_and_request_ids_are_on_every_answer,
-            keys_and_crls_are_published_without_a_key,
-            crls_are_also_served_over_plain_http_where_asked,
-            a_client_that_does_not_trust_the_ca_gets_nothing,
-            a_token_is_verified_from_the_services_address,
-            a_token_is_verified_offline_from_files,
-            each_thing_that_differs_is_refused_with_its_reason,
-            what_cannot_be_read_is_said_as_input,
-            a_token_of_an_outdated_platform_is_refused_unless_the_policy_accepts_it,
-            no_secret_is_in_the_log,
-            it_stops_cleanly_on_sigterm,
-        )
-    finally:
-        stop_all()
+    tap.run(
+        init_prints_where_everything_is_and_keys_are_private,
+        init_does_not_overwrite,
+        check_config_says_what_is_wrong_and_where,
+        a_nonce_has_intels_form,
+        an_sgx_quote_gets_a_flat_token,
+        a_tdx_quote_gets_a_nested_token_on_v2,
+        a_flat_body_on_v2_gets_a_flat_token,
+        a_composite_body_on_v1_is_refused,
+        nulls_and_empties_mean_absent,
+        both_base64_alphabets_with_and_without_padding_are_read,
+        rs256_is_given_on_demand_and_others_are_refused,
+        runtime_data_that_is_json_comes_back_as_json,
+        openfls_form_without_a_nonce_is_accepted,
+        a_nonce_is_good_once,
+        a_used_nonce_stays_used_after_a_kill,
+        of_many_at_once_with_one_nonce_exactly_one_wins,
+        a_nonce_expires,
+        a_nonce_that_was_touched_is_refused,
+        a_quote_bound_to_other_data_or_nonce_is_refused,
+        a_corrupted_quote_is_refused,
+        a_platform_under_another_root_is_refused,
+        a_revoked_platform_gets_no_token_and_an_old_one_does,
+        a_debug_enclave_is_told,
+        policies_are_named_as_matched_or_not,
+        the_wrong_tee_or_foreign_evidence_is_refused,
+        malformed_bodies_are_400_and_name_the_fault,
+        a_key_is_demanded_and_compared,
+        wrong_methods_paths_and_types_have_their_status,
+        a_body_over_the_limit_is_413_and_others_go_on,
+        trace_and_request_ids_are_on_every_answer,
+        keys_and_crls_are_published_without_a_key,
+        crls_are_also_served_over_plain_http_where_asked,
+        a_client_that_does_not_trust_the_ca_gets_nothing,
+        a_token_is_verified_from_the_services_address,
+        a_token_is_verified_offline_from_files,
+        each_thing_that_differs_is_refused_with_its_reason,
+        what_cannot_be_read_is_said_as_input,
+        a_token_of_an_outdated_platform_is_refused_unless_the_policy_accepts_it,
+        no_secret_is_in_the_log,
+        it_stops_cleanly_on_sigterm,
+    )
 finally:
-    shutil.rmtree(STAGE, ignore_errors=True)
+    STAGE.close()
