@@ -198,7 +198,8 @@ static vouch_code next_round(vch_aggregator *a, vouch_error *err)
     if (rc == VOUCH_OK)
         rc = save(a, final, err);
     if (rc == VOUCH_OK)
-        vch_log(a->options.log, VCH_LOG_INFO, "federation.finished", VCH_INT("rounds", a->view->rounds),
+        vch_log(a->options.log, VCH_LOG_INFO, "federation.finished",
+                VCH_INT("rounds", a->view->rounds),
                 VCH_STR("model", a->options.keep_models ? final : ""));
     return rc;
 }

@@ -270,7 +270,8 @@ vouch_code vch_collaborator_run(vch_collaborator *c, vouch_error *err)
         if (c->calls.stopping)
             return VOUCH_OK;
         if (quit) {
-            vch_log(c->options.log, VCH_LOG_INFO, "federation.finished", VCH_INT("round", c->finished));
+            vch_log(c->options.log, VCH_LOG_INFO, "federation.finished",
+                    VCH_INT("round", c->finished));
             return VOUCH_OK;
         }
         if (rc == VOUCH_OK)

@@ -63,7 +63,7 @@ vouch_code vch_pipeline_encode(const vch_pipeline *p, const vch_tensor *t, vch_b
 vouch_code vch_pipeline_decode(const vch_pipeline *p, const vch_named_tensor *in, vch_tensor *out,
                                vouch_error *err)
 {
-    vch_shape shape;
+    vch_shape shape = { 0 };
     vch_tensor t = { 0 };
     vouch_code rc = vch_pipeline_shape(p, in, &shape, err);
     if (rc == VOUCH_OK)

@@ -1,5 +1,6 @@
 #include "fed/workspace/package.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -52,17 +53,17 @@ const vch_package_entry *vch_package_find(const vch_package *p, const char *name
     return NULL;
 }
 
-static vouch_code grow(vch_package *p, vouch_error *err)
+static bool grow(vch_package *p)
 {
     if (p->count < p->capacity)
-        return VOUCH_OK;
+        return true;
     size_t capacity = p->capacity == 0 ? 8 : p->capacity * 2;
     vch_package_entry *entry = realloc(p->entry, capacity * sizeof *entry);
     if (entry == NULL)
-        return vouch_fail(err, VOUCH_E_MEMORY, "a package of %zu files", capacity);
+        return false;
     p->entry = entry;
     p->capacity = capacity;
-    return VOUCH_OK;
+    return true;
 }
 
 /* A new entry whose bytes the caller fills, up to `cap`. */
@@ -75,10 +76,7 @@ static vouch_code add_entry(vch_package *p, const char *name, size_t cap, vch_pa
         return vouch_fail(err, VOUCH_E_FORMAT, "'%s' is in the package twice", name);
     if (p->count >= VCH_PACKAGE_ENTRY_MAX)
         return vouch_fail(err, VOUCH_E_LIMIT, "more than %d files", VCH_PACKAGE_ENTRY_MAX);
-    vouch_code rc = grow(p, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    char *copy = strdup(name);
+    char *copy = grow(p) ? strdup(name) : NULL;
     if (copy == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "a package");
     *out = &p->entry[p->count++];
@@ -90,7 +88,7 @@ vouch_code vch_package_add(vch_package *p, const char *name, vouch_span bytes, v
 {
     vch_package_entry *entry = NULL;
     vouch_code rc = add_entry(p, name, bytes.size, &entry, err);
-    if (rc != VOUCH_OK)
+    if (entry == NULL)
         return rc;
     vch_buffer_append(&entry->bytes, bytes);
     return vch_buffer_finish(&entry->bytes, name, err);
@@ -193,7 +191,7 @@ static vouch_code read_entry(zip_t *z, zip_uint64_t index, vch_package *p, size_
     if (stat.size > *left)
         return vouch_fail(err, VOUCH_E_LIMIT, "the package unpacks to too many bytes");
     vouch_code rc = add_entry(p, stat.name, (size_t)stat.size, &entry, err);
-    if (rc != VOUCH_OK)
+    if (entry == NULL)
         return rc;
     *left -= (size_t)stat.size;
     return unpack(z, index, entry, (size_t)stat.size, err);

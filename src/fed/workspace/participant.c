@@ -16,6 +16,7 @@ static bool is_name_letter(char c)
 vouch_code vch_participant_name(const char *given, char out[static VCH_PARTICIPANT_NAME_MAX + 1],
                                 vouch_error *err)
 {
+    static const char lower[] = "abcdefghijklmnopqrstuvwxyz";
     char name[VCH_PARTICIPANT_NAME_MAX + 1] = { 0 };
     size_t size = strlen(given);
     if (size == 0 || size > VCH_PARTICIPANT_NAME_MAX)
@@ -23,7 +24,9 @@ vouch_code vch_participant_name(const char *given, char out[static VCH_PARTICIPA
                           size, VCH_PARTICIPANT_NAME_MAX);
     for (size_t i = 0; i < size; i++) {
         char c = given[i];
-        name[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        name[i] = c;
+        if (c >= 'A' && c <= 'Z')
+            name[i] = lower[c - 'A'];
         if (!is_name_letter(name[i]) || (i == 0 && (c == '.' || c == '-')))
             return vouch_fail(err, VOUCH_E_CONFIG,
                               "a name consists of letters, digits, '.', '-', '_' and ':', and "

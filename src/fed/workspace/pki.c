@@ -311,7 +311,7 @@ static vouch_code check_request(const vch_csr *csr, char name[static VCH_PARTICI
 vouch_code vch_pki_pending_parse(vouch_span pem, const char *expected, vch_pki_pending *out,
                                  vouch_error *err)
 {
-    VCH_SCOPED(vch_pki_pending_done) vch_pki_pending p = { 0 };
+    vch_pki_pending p = { 0 };
     VCH_SCOPED(vch_csr_drop) vch_csr *csr = NULL;
     p.der = vch_buffer_with_cap(VCH_CSR_MAX_SIZE);
     vouch_code rc = vch_pem_decode_one(pem, VCH_PEM_CSR, VCH_PEM_NO_TEXT, &p.der, err);
@@ -324,10 +324,11 @@ vouch_code vch_pki_pending_parse(vouch_span pem, const char *expected, vch_pki_p
                         expected);
     if (rc == VOUCH_OK)
         rc = hash_request(vch_buffer_span(&p.der), p.hash, err);
-    if (rc != VOUCH_OK)
+    if (rc != VOUCH_OK) {
+        vch_pki_pending_done(&p);
         return rc;
+    }
     *out = p;
-    p = (vch_pki_pending) { 0 };
     return VOUCH_OK;
 }
 
