@@ -1,5 +1,6 @@
 #include "cli/input_files.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/scope.h"
@@ -55,37 +56,44 @@ vouch_code vch_quote_file_read(const char *path, vch_buffer *out, vouch_error *e
     return VOUCH_OK;
 }
 
+/* One file into `out`, which stays empty if there is none. */
+static vouch_code read_part(const char *dir, const char *name, vch_buffer *out, vouch_error *err)
+{
+    char path[VCH_PATH_SIZE];
+    vouch_code rc = vch_path_join(dir, name, path, err);
+    if (rc != VOUCH_OK || !vch_file_exists(path))
+        return rc;
+    return vch_file_read(path, COLLATERAL_FILE_CAP, out, err);
+}
+
 vouch_code vch_collateral_files_read(const char *dir, vch_collateral_files *out, vouch_error *err)
 {
-    static const char *const names[] = {
-        "tcb_info.json",    "tcb_info_issuer_chain.pem",
-        "qe_identity.json", "qe_identity_issuer_chain.pem",
-        "pck_crl.der",      "root_ca_crl.der",
-        "pck_chain.pem",
+    static const struct {
+        const char *name;
+        size_t part; /* offset in vouch_collateral_parts */
+    } names[] = {
+        { "tcb_info.json", offsetof(vouch_collateral_parts, tcb_info) },
+        { "tcb_info_issuer_chain.pem", offsetof(vouch_collateral_parts, tcb_info_issuer_chain) },
+        { "qe_identity.json", offsetof(vouch_collateral_parts, qe_identity) },
+        { "qe_identity_issuer_chain.pem",
+          offsetof(vouch_collateral_parts, qe_identity_issuer_chain) },
+        { "pck_crl.der", offsetof(vouch_collateral_parts, pck_crl) },
+        { "root_ca_crl.der", offsetof(vouch_collateral_parts, root_ca_crl) },
+        { "pck_chain.pem", offsetof(vouch_collateral_parts, pck_chain) },
     };
-    VCH_SCOPED(vch_collateral_files_drop) vch_collateral_files files = { 0 };
-    vouch_span *const spans[] = {
-        &files.parts.tcb_info,    &files.parts.tcb_info_issuer_chain,
-        &files.parts.qe_identity, &files.parts.qe_identity_issuer_chain,
-        &files.parts.pck_crl,     &files.parts.root_ca_crl,
-        &files.parts.pck_chain,
-    };
+    vch_collateral_files files = { 0 };
     if (!vch_file_exists(dir))
         return vouch_fail(err, VOUCH_E_NOT_FOUND, "there is no collateral directory '%s'", dir);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char path[VCH_PATH_SIZE];
-        vouch_code rc = vch_path_join(dir, names[i], path, err);
-        if (rc != VOUCH_OK)
+        vouch_code rc = read_part(dir, names[i].name, &files.file[i], err);
+        if (rc != VOUCH_OK) {
+            vch_collateral_files_drop(&files);
             return rc;
-        if (!vch_file_exists(path))
-            continue;
-        rc = vch_file_read(path, COLLATERAL_FILE_CAP, &files.file[i], err);
-        if (rc != VOUCH_OK)
-            return rc;
-        *spans[i] = vch_buffer_span(&files.file[i]);
+        }
+        vouch_span span = vch_buffer_span(&files.file[i]);
+        memcpy((char *)&files.parts + names[i].part, &span, sizeof span);
     }
     *out = files;
-    files = (vch_collateral_files) { 0 };
     return VOUCH_OK;
 }
 
