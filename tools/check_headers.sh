@@ -4,12 +4,13 @@
 set -u
 cd "$(dirname "$0")/.." || exit 70
 flags="-fsyntax-only -Wall -Wextra -Wno-unused-function -Iinclude -Isrc"
+version=-DVCH_VERSION='"0"' # the build defines it
 packages=$(pkg-config --cflags libcrypto libssl jansson yaml-0.1 libevent libnghttp2 libcurl sqlite3 libprotobuf-c zlib 2>/dev/null)
 status=0
 
 check() { # compiler, standard, language, header
     # shellcheck disable=SC2086 # flags are a list of words
-    output=$("$1" "$2" $flags $packages -D_GNU_SOURCE -Werror -x "$3" -include "$4" /dev/null 2>&1) && return
+    output=$("$1" "$2" $flags $packages "$version" -D_GNU_SOURCE -Werror -x "$3" -include "$4" /dev/null 2>&1) && return
     echo "$4 does not compile alone ($3):"
     printf '%s\n' "$output" | head -n 5 | sed 's/^/    /'
     status=1
