@@ -1,6 +1,5 @@
 #include "config/yaml.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,7 +76,6 @@ static void place_node(reading *r, vch_yaml_node *node, yaml_mark_t at)
         return;
     }
     level *top = &r->open[r->depth - 1];
-    assert(top->node != NULL);
     if (top->node->kind == VCH_YAML_MAPPING && top->key == NULL) {
         if (node->kind != VCH_YAML_STRING && node->kind != VCH_YAML_INT) {
             fault(r, at, "a key must be text or a whole number");
@@ -134,7 +132,6 @@ static void open_node(reading *r, vch_yaml_kind kind, yaml_mark_t at)
         return;
     }
     const level *top = r->depth == 0 ? NULL : &r->open[r->depth - 1];
-    assert(top == NULL || top->node != NULL);
     if (top != NULL && top->node->kind == VCH_YAML_MAPPING && top->key == NULL) {
         fault(r, at, "a key must be text or a whole number");
         r->done = true;
@@ -149,8 +146,9 @@ static void open_node(reading *r, vch_yaml_kind kind, yaml_mark_t at)
 
 static void close_node(reading *r)
 {
+    if (r->depth == 0) /* libyaml closes only what it opened */
+        return;
     const vch_yaml_node *node = r->open[--r->depth].node;
-    assert(node != NULL);
     if (node->kind == VCH_YAML_MAPPING)
         refuse_duplicates(r, node);
 }
