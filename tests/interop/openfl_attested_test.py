@@ -14,9 +14,10 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 import tap  # noqa: E402
 from federation import (  # noqa: E402
-    DIGITS, HERE, Process, Site, attestation_yaml, certificate_digest, free_port, new_federation_id,
+    DIGITS, Process, Site, attestation_yaml, certificate_digest, free_port, new_federation_id,
     openfl_environment, spki_digest)
 
+HERE = pathlib.Path(__file__).resolve().parent
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 BUILD = sys.argv[2]
 RELEASE = sys.argv[3] if len(sys.argv) > 3 else "1.9"

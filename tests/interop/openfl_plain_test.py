@@ -11,8 +11,9 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 import tap  # noqa: E402
-from federation import DIGITS, HERE, Process, Site, free_port, openfl_environment  # noqa: E402
+from federation import DIGITS, Process, Site, free_port, openfl_environment  # noqa: E402
 
+HERE = pathlib.Path(__file__).resolve().parent
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 BUILD = sys.argv[2]
 RELEASE = sys.argv[3] if len(sys.argv) > 3 else "1.9"

@@ -1,4 +1,4 @@
-"""What the interop tests share: virtual environments, sites made by the commands a user would type, processes."""
+"""What tests of whole federations share: sites made by the commands a user would type, processes, real peers."""
 import contextlib
 import fcntl
 import hashlib
@@ -12,8 +12,7 @@ import subprocess
 import sys
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-CHECKOUT = HERE.parent.parent
+CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 DIGITS = CHECKOUT / "examples/data/optdigits.csv"
 
 
@@ -84,18 +83,24 @@ class Process:
         self.child.wait()
         self.file.close()
 
-    def event(self, name, seconds=30):
-        """The first JSON log line of that event."""
+    def events(self, name):
+        """The JSON log lines of that event, so far."""
+        lines = self.log.read_text(errors="replace").splitlines(keepends=True)
+        found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
+        return [one for one in found if one.get("event") == name]
+
+    def event(self, name, /, seconds=30, **members):
+        """The first of them that has these members; waited for."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             ended = self.child.poll() is not None
-            for line in self.log.read_text(errors="replace").splitlines():
-                if line.startswith("{") and json.loads(line).get("event") == name:
-                    return json.loads(line)
+            for one in self.events(name):
+                if all(one.get(k) == v for k, v in members.items()):
+                    return one
             if ended:
                 break
             time.sleep(0.05)
-        raise AssertionError(f"no event {name}; the log ends:\n" + self.tail())
+        raise AssertionError(f"no event {name} {members or ''}; the log ends:\n" + self.tail())
 
     def wait(self, seconds):
         try:

@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""The four combinations of the two enable flags, on simulated platforms.
+
+usage: attested_federation_test.py DIRECTORY-OF-PROGRAMS
+"""
+import hashlib
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import tap
+from federation import (
+    DIGITS, Process, Site, attestation_yaml, certificate_digest, free_port, new_federation_id, spki_digest)
+
+PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
+STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-attested-"))
+NAMES = ("col1", "col2")
+AGGREGATOR = "localhost"  # an unattested one is known by its certificate's name
+ALL = (AGGREGATOR,) + NAMES
+LOG = ("--log-format", "json", "--log-level", "info")
+ENV = {"sites": {}}
+
+
+def make_platforms_and_verifier():
+    desk = ENV["desk"] = Site(STAGE / "desk", PROGRAMS)
+    for name in ALL:
+        desk.run("vouch-sim", "platform", "create", STAGE / f"platform-{name}", "--vendor", STAGE / "vendor")
+    ENV["verifier"] = desk.ask(
+        "vouch-verifyd", "init", STAGE / "verifier", "--host", "127.0.0.1", "--listen", f"127.0.0.1:{free_port()}",
+        "--root", STAGE / f"platform-{AGGREGATOR}/root.pem", "--collateral-dir",
+        STAGE / f"platform-{AGGREGATOR}/collateral")
+    ENV["measurement"] = json.loads(desk.run("vouch-sim", "measure", "--json", "--", PROGRAMS / "vouch"))["mrenclave"]
+
+
+def platforms_a_verifier_and_sites_are_made():
+    make_platforms_and_verifier()
+    ENV["desk"].run("vouch", "workspace", "create", "--prefix", STAGE / "template")
+    plan = (STAGE / "template/plan/plan.yaml").read_text()
+    ENV["port"] = free_port()
+    plan = plan.replace("agg_addr: auto", "agg_addr: localhost").replace("agg_port: auto", f"agg_port: {ENV['port']}")
+    plan = plan.replace("rounds_to_train: 10", "rounds_to_train: 2")
+    agg = ENV["sites"][AGGREGATOR] = Site(STAGE / "aggregator", PROGRAMS)
+    (agg / "plan/plan.yaml").write_text(plan)
+    agg.run("vouch", "workspace", "certify")
+    agg.run("vouch", "aggregator", "generate-cert-request", "--fqdn", "localhost")
+    agg.run("vouch", "aggregator", "certify", "--fqdn", "localhost", "-s")
+    for i, name in enumerate(NAMES):
+        site = ENV["sites"][name] = Site(STAGE / name, PROGRAMS)
+        site.run("vouch", "collaborator", "generate-cert-request", "-n", name, "-s")
+        agg.run("vouch", "collaborator", "certify", "-r", site / f"col_{name}_to_agg_cert_request.zip", "-s")
+        site.run("vouch", "collaborator", "certify", "-i", agg / f"agg_to_col_{name}_signed_cert.zip")
+        (site / "plan/plan.yaml").write_text(plan)
+        shutil.copy(DIGITS, site / "data/optdigits.csv")
+        (site / "plan/data.yaml").write_text(f"{name},data/optdigits.csv#{i}/{len(NAMES)}\n")
+    agg.run("vouch", "plan", "initialize")
+
+
+def certificate_of(name):
+    return "server/agg_localhost" if name == AGGREGATOR else f"client/col_{name}"
+
+
+def write_attestation(aggregator, collaborator, **changes):
+    sites, verifier = ENV["sites"], ENV["verifier"]
+    enabled = {"aggregator": aggregator, "collaborator": collaborator}
+    federation = {
+        "id": new_federation_id(), "from": "2020-01-01T00:00:00Z", "enable": enabled,
+        "initial_model": hashlib.sha256((sites[AGGREGATOR] / "save/init.pbuf").read_bytes()).hexdigest(),
+        "participants": [{"name": n, "role": "aggregator" if n == AGGREGATOR else "collaborator",
+                          "enrolment": spki_digest(sites[n] / f"cert/{certificate_of(n)}.crt")} for n in ALL],
+        "measurements": {role: [{"mrenclave": ENV["measurement"]}] for role, on in enabled.items() if on},
+        "tcb": {"accept": ["UpToDate"]}, "token": "required",
+        "token_issuers": [{"base_url": verifier["base_url"], "root": certificate_digest(verifier["token_root"])}],
+        "channel": "key", "roots": [certificate_digest(STAGE / f"platform-{AGGREGATOR}/root.pem")],
+        "model_export": "clear", "certificate_life_h": 24, "reattest_min": 60, **changes}
+    for name in ALL:
+        local = {"collateral": {"dir": str(STAGE / f"platform-{name}/collateral")},
+                 "verifier": {"url": verifier["base_url"], "ca": verifier["tls_ca"]},
+                 "enrolment": {"cert": f"cert/{certificate_of(name)}.crt", "key": f"cert/{certificate_of(name)}.key"}}
+        (sites[name] / "plan/attestation.yaml").write_text(attestation_yaml(federation, local))
+
+
+def start(name, attested, label):
+    site = ENV["sites"][name]
+    reports = str(site / f"reports-{label}")
+    environment = {"ITA_API_KEY": pathlib.Path(ENV["verifier"]["api_key_file"]).read_text().strip(),
+                   "ATTESTATION_REPORT_PATH": reports, "ROOT_CERT_PATH": reports}
+    words = ["aggregator", "start"] if name == AGGREGATOR else ["collaborator", "start", "-n", name]
+    tee = [PROGRAMS / "vouch-sim", "run", "--platform", STAGE / f"platform-{name}", "--"] if attested else []
+    return Process([*tee, PROGRAMS / "vouch", *words, *LOG], site.directory, STAGE / f"{label}-{name}.log",
+                   environment)
+
+
+def play(aggregator, collaborator):
+    label = f"{aggregator}-{collaborator}"
+    write_attestation(aggregator, collaborator)
+    config = ENV["verifier"]["config"]
+    with Process([PROGRAMS / "vouch-verifyd", "--config", config, *LOG], STAGE, STAGE / "verifier.log") as verifier:
+        verifier.event("verifyd.listening")
+        with start(AGGREGATOR, aggregator, label) as agg:
+            agg.event("aggregator.listening")
+            with start("col1", collaborator, label) as one, start("col2", collaborator, label) as two:
+                for process in (one, two):
+                    assert process.wait(60) == 0, process.tail()
+                assert agg.wait(60) == 0, agg.tail()
+        assert len(agg.events("round.finished")) == 2
+        for name in NAMES:
+            verdict = agg.event("admission.admitted", name=name)
+            check(verdict, collaborator)
+        for process in (one, two):
+            verdict = process.event("admission.admitted")
+            check(verdict, aggregator)
+    reports = ENV["sites"][AGGREGATOR] / f"reports-{label}"
+    assert (reports / f"{AGGREGATOR}_passport.json").exists() == aggregator
+    assert (reports / f"{AGGREGATOR}_root.pem").exists() == aggregator
+    assert (ENV["sites"]["col1"] / f"reports-{label}/col1_passport.json").exists() == collaborator
+
+
+def check(verdict, attested):
+    assert verdict["attested"] == verdict["simulated"] == verdict["token"] == attested, verdict
+    assert verdict["measurement"] == (ENV["measurement"] if attested else ""), verdict
+
+
+def both_are_attested():
+    play(True, True)
+
+
+def only_the_aggregator_is_attested():
+    play(True, False)
+
+
+def only_the_collaborators_are_attested():
+    play(False, True)
+
+
+def nobody_is_attested():
+    play(False, False)
+
+
+def an_attested_aggregators_updates_never_touch_the_disk():
+    assert not (ENV["sites"][AGGREGATOR] / "save/spool").exists() or \
+        not list((ENV["sites"][AGGREGATOR] / "save/spool").iterdir())
+
+
+def run_to_its_end(name, environment):
+    words = ["aggregator", "start"] if name == AGGREGATOR else ["collaborator", "start", "-n", name]
+    done = subprocess.run([PROGRAMS / "vouch-sim", "run", "--platform", STAGE / f"platform-{name}", "--",
+                           PROGRAMS / "vouch", *words], cwd=ENV["sites"][name].directory, text=True,
+                          capture_output=True, timeout=60, env={"PATH": "/usr/bin:/bin", **environment})
+    return done.returncode, done.stderr
+
+
+def an_attested_role_without_its_settings_names_each_that_is_missing():
+    write_attestation(True, True)
+    status, text = run_to_its_end(AGGREGATOR, {})
+    assert status == 2 and "ATTESTATION_REPORT_PATH" in text and "ROOT_CERT_PATH" in text, (status, text)
+    places = {"ATTESTATION_REPORT_PATH": str(STAGE / "r"), "ROOT_CERT_PATH": str(STAGE / "r")}
+    status, text = run_to_its_end(AGGREGATOR, places)
+    assert status == 2 and "ITA_API_KEY" in text, (status, text)
+    path = ENV["sites"]["col1"] / "plan/attestation.yaml"
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(("  collateral", "  verifier"))]
+    path.write_text("\n".join(lines) + "\n")
+    status, text = run_to_its_end("col1", places)
+    assert status == 2 and "collateral" in text and "AVS_URL" in text and "ITA_API_KEY" in text, (status, text)
+
+
+def outside_of_a_tee_an_attested_role_does_not_start():
+    write_attestation(True, True)
+    done = subprocess.run([PROGRAMS / "vouch", "collaborator", "start", "-n", "col1"], text=True, capture_output=True,
+                          cwd=ENV["sites"]["col1"].directory, timeout=60,
+                          env={"PATH": "/usr/bin:/bin", "ATTESTATION_REPORT_PATH": str(STAGE / "r"), "ITA_API_KEY": "x"})
+    assert done.returncode in (2, 3) and done.stderr, (done.returncode, done.stderr)
+
+
+def an_initial_model_that_was_not_agreed_on_is_refused():
+    write_attestation(True, True, initial_model="00" * 32)
+    status, text = run_to_its_end(AGGREGATOR, {"ATTESTATION_REPORT_PATH": str(STAGE / "r"),
+                                                 "ROOT_CERT_PATH": str(STAGE / "r"), "ITA_API_KEY": "x"})
+    assert status == 2 and "initial_model" in text, (status, text)
+
+
+def flags_that_contradict_each_other_are_refused():
+    write_attestation(False, True)
+    plan = ENV["sites"][AGGREGATOR] / "plan/plan.yaml"
+    kept = plan.read_text()
+    plan.write_text(kept.replace("    rounds_to_train: 2\n",
+                                 "    rounds_to_train: 2\n    enable_remote_attestation: true\n"))
+    status, text = run_to_its_end(AGGREGATOR, {})
+    plan.write_text(kept)
+    assert status == 2 and "says the opposite" in text, (status, text)
+
+
+def an_attested_aggregator_needs_a_named_address():
+    write_attestation(True, True)
+    plan = ENV["sites"][AGGREGATOR] / "plan/plan.yaml"
+    kept = plan.read_text()
+    plan.write_text(kept.replace("agg_addr: localhost", "agg_addr: auto"))
+    status, text = run_to_its_end(AGGREGATOR, {})
+    plan.write_text(kept)
+    assert status == 2 and "agg_addr is auto" in text, (status, text)
+
+
+try:
+    tap.run(
+        platforms_a_verifier_and_sites_are_made,
+        both_are_attested,
+        only_the_aggregator_is_attested,
+        only_the_collaborators_are_attested,
+        an_attested_aggregators_updates_never_touch_the_disk,
+        nobody_is_attested,
+        an_attested_role_without_its_settings_names_each_that_is_missing,
+        outside_of_a_tee_an_attested_role_does_not_start,
+        an_initial_model_that_was_not_agreed_on_is_refused,
+        flags_that_contradict_each_other_are_refused,
+        an_attested_aggregator_needs_a_named_address,
+    )
+finally:
+    shutil.rmtree(STAGE, ignore_errors=True)
