@@ -10,10 +10,10 @@ void vch_step_policy(vouch_appraisal *a, const vouch_policy *policy, int64_t now
     if (policy == NULL || !a->genuine)
         return;
     bool good = vch_policy_judge(policy, &a->claims, now_unix_s, &a->reasons);
-    if (a->claims.tcb_status == VOUCH_TCB_REVOKED && good) {
-        /* Spec section 6, item 20: whatever the policy says. */
+    /* Spec section 6, item 20: whatever the policy says; of now as well as of the TD's launch. */
+    if (good
+        && (a->claims.tcb_status == VOUCH_TCB_REVOKED
+            || a->claims.current_tcb_status == VOUCH_TCB_REVOKED))
         vch_reasons_add(&a->reasons, STEP, "tcb_revoked", "the platform's TCB is revoked");
-        good = false;
-    }
     a->admitted = good && !vch_reasons_any(&a->reasons);
 }

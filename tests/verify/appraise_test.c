@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "corpus.h"
 #include "verify/appraisal.h"
@@ -368,6 +369,134 @@ static void a_policy_is_judged_at_each_use_also_of_what_is_cached(void **state)
     }
 }
 
+/* A genuine verdict by hand that the policy below admits. */
+static vouch_appraisal by_hand(void)
+{
+    vouch_appraisal a = { .genuine = true };
+    a.claims.tee = VOUCH_TEE_SGX;
+    a.claims.sgx.attribute_flags = VOUCH_SGX_ATTRIBUTE_INIT;
+    memset(a.claims.sgx.mrenclave, 0xaa, sizeof a.claims.sgx.mrenclave);
+    memset(a.claims.root_sha256, 0xbb, sizeof a.claims.root_sha256);
+    a.claims.has_platform = true;
+    a.claims.tcb_status = VOUCH_TCB_UP_TO_DATE;
+    a.claims.current_tcb_status = VOUCH_TCB_UP_TO_DATE;
+    a.claims.tcb_date_unix_s = 1;
+    return a;
+}
+
+static void revoked_is_refused_whatever_the_policy_says(void **state)
+{
+    (void)state;
+    vouch_policy *p =
+        policy_of("version: 1\nmeasurements: [{mrenclave: "
+                  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}]\n");
+    vouch_appraisal a = by_hand();
+    vch_step_policy(&a, p, CORPUS_SGX_TIME);
+    CHECK(vouch_appraisal_admits(&a));
+    a = by_hand();
+    a.claims.tcb_status = VOUCH_TCB_REVOKED;
+    vch_step_policy(&a, p, CORPUS_SGX_TIME);
+    CHECK(!vouch_appraisal_admits(&a));
+    vch_reasons_drop(&a.reasons);
+    a = by_hand();
+    a.claims.current_tcb_status = VOUCH_TCB_REVOKED; /* the launch was fine; the present is not */
+    vch_step_policy(&a, p, CORPUS_SGX_TIME);
+    CHECK(!vouch_appraisal_admits(&a) && has_reason(&a, "tcb_revoked"));
+    vch_reasons_drop(&a.reasons);
+    a = by_hand();
+    a.genuine = false;
+    vch_step_policy(&a, p, CORPUS_SGX_TIME);
+    CHECK(!vouch_appraisal_admits(&a));
+    vch_reasons_drop(&a.reasons);
+    vouch_policy_free(p);
+}
+
+/*
+ * The corpus quote with other certification data: that part is covered by no signature, so a genuine
+ * quote can be given any type. `data` replaces the chain.
+ */
+static vouch_span with_cert_data(const fixture *f, uint16_t type, vouch_span data)
+{
+    vch_quote q;
+    vouch_claims c;
+    vouch_error err = { 0 };
+    CHECK_OK(vch_quote_parse(f->quote, &q, &c, &err), &err);
+    size_t prefix = (size_t)(q.sig.cert_data.data - f->quote.data);
+    vch_buffer b = vch_buffer_with_cap(1 << 16);
+    vch_buffer_append(&b, (vouch_span) { f->quote.data, prefix });
+    vch_buffer_append(&b, data);
+    size_t section = b.size - 436;
+    for (size_t i = 0; i < 4; i++) {
+        b.data[prefix - 4 + i] = (uint8_t)(data.size >> (8 * i));
+        b.data[432 + i] = (uint8_t)(section >> (8 * i));
+    }
+    b.data[prefix - 6] = (uint8_t)type;
+    vouch_span out = corpus_copy(vch_buffer_span(&b), b.size);
+    vch_buffer_drop(&b);
+    return out;
+}
+
+static void a_leaf_in_the_quote_needs_its_own_chain_beside_it(void **state)
+{
+    fixture f = *(fixture *)*state;
+    vch_quote q;
+    vouch_claims c;
+    vouch_error err = { 0 };
+    CHECK_OK(vch_quote_parse(f.quote, &q, &c, &err), &err);
+    const uint8_t *end =
+        memmem(q.sig.cert_data.data, q.sig.cert_data.size, "-----END CERTIFICATE-----", 25);
+    CHECK(end != NULL);
+    vouch_span leaf = { q.sig.cert_data.data, (size_t)(end - q.sig.cert_data.data) + 25 };
+    vouch_span quote = with_cert_data(&f, 4, leaf);
+    expect_refusal(&f, quote, CORPUS_SGX_TIME, f.cache, "pck_chain_missing");
+    f.parts.pck_chain = q.sig.cert_data;
+    CHECK_OK(vouch_collateral_parse(&f.parts, &f.collateral, &err), &err);
+    for (int i = 0; i < 2; i++) { /* the second time from the cache */
+        vouch_appraisal *a = appraise(&f, quote, CORPUS_SGX_TIME, f.cache);
+        CHECK(vouch_appraisal_is_genuine(a));
+        vouch_appraisal_free(a);
+    }
+    corpus_bytes(quote)[quote.size - 40] ^= 1; /* another leaf than that of the chain */
+    expect_refusal(&f, quote, CORPUS_SGX_TIME, f.cache, "pck_certificate_mismatch");
+    corpus_free(quote);
+    vouch_collateral_free(f.collateral);
+}
+
+static void a_named_certificate_must_be_the_supplied_one(void **state)
+{
+    fixture f = *(fixture *)*state;
+    vch_quote q;
+    vouch_claims c;
+    vouch_error err = { 0 };
+    vch_chain chain = { 0 };
+    vch_pck_ext ext;
+    CHECK_OK(vch_quote_parse(f.quote, &q, &c, &err), &err);
+    CHECK_OK(vch_chain_parse(q.sig.cert_data, VCH_CHAIN_PCK, &chain, &err), &err);
+    CHECK_OK(vch_pck_ext_parse(chain.leaf.sgx_extension, chain.ca, &ext, &err), &err);
+    uint8_t id[36];
+    memcpy(id, ext.ppid, 16);
+    memcpy(id + 16, ext.cpu_svn, 16);
+    id[32] = (uint8_t)ext.pce_svn;
+    id[33] = (uint8_t)(ext.pce_svn >> 8);
+    memcpy(id + 34, ext.pceid, 2);
+    f.parts.pck_chain = q.sig.cert_data;
+    CHECK_OK(vouch_collateral_parse(&f.parts, &f.collateral, &err), &err);
+    for (size_t i = 0; i <= sizeof id; i++) { /* each byte of the name counts */
+        if (i < sizeof id)
+            id[i] ^= 1;
+        vouch_span quote = with_cert_data(&f, 1, (vouch_span) { id, sizeof id });
+        vouch_appraisal *a = appraise(&f, quote, CORPUS_SGX_TIME, f.cache);
+        CHECK(vouch_appraisal_is_genuine(a) == (i == sizeof id));
+        CHECK(i == sizeof id || has_reason(a, "pck_certificate_mismatch"));
+        vouch_appraisal_free(a);
+        corpus_free(quote);
+        if (i < sizeof id)
+            id[i] ^= 1;
+    }
+    vouch_collateral_free(f.collateral);
+    vch_chain_drop(&chain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +514,9 @@ int main(void)
         TEST(a_flipped_bit_anywhere_in_collateral_is_refused),
         TEST(collateral_cut_short_anywhere_is_refused),
         TEST(a_policy_is_judged_at_each_use_also_of_what_is_cached),
+        TEST(revoked_is_refused_whatever_the_policy_says),
+        TEST(a_leaf_in_the_quote_needs_its_own_chain_beside_it),
+        TEST(a_named_certificate_must_be_the_supplied_one),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
