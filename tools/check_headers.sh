@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 70
 flags="-fsyntax-only -Wall -Wextra -Wno-unused-function -Iinclude -Isrc"
 version=-DVCH_VERSION='"0"' # the build defines it
-packages=$(pkg-config --cflags libcrypto libssl jansson yaml-0.1 libevent libnghttp2 libcurl sqlite3 libprotobuf-c zlib 2>/dev/null)
+packages=$(pkg-config --cflags libcrypto libssl jansson yaml-0.1 libevent libnghttp2 libcurl sqlite3 zlib 2>/dev/null)
 status=0
 
 check() { # compiler, standard, language, header
