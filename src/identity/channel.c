@@ -46,20 +46,27 @@ static void expect_key(vch_cbor *c, vch_cbor_map *map, uint64_t wanted)
         vch_cbor_refuse(c, "the keys are not 1, 2, 3");
 }
 
+/* Something, or null: an empty string would be a second way to say nothing. */
+static vouch_span some(vch_cbor *c, vouch_span (*read)(vch_cbor *c))
+{
+    if (read == NULL) {
+        vch_cbor_null(c);
+        return (vouch_span) { 0 };
+    }
+    vouch_span value = read(c);
+    if (value.size == 0)
+        vch_cbor_refuse(c, "an empty value where null belongs");
+    return value;
+}
+
 static vouch_span token_or_null(vch_cbor *c)
 {
-    if (vch_cbor_peek(c) != VCH_CBOR_NULL)
-        return vch_cbor_text(c);
-    vch_cbor_null(c);
-    return (vouch_span) { 0 };
+    return some(c, vch_cbor_peek(c) == VCH_CBOR_NULL ? NULL : vch_cbor_text);
 }
 
 static vouch_span quote_or_null(vch_cbor *c)
 {
-    if (vch_cbor_peek(c) != VCH_CBOR_NULL)
-        return vch_cbor_bytes(c);
-    vch_cbor_null(c);
-    return (vouch_span) { 0 };
+    return some(c, vch_cbor_peek(c) == VCH_CBOR_NULL ? NULL : vch_cbor_bytes);
 }
 
 vouch_code vch_channel_message_parse(vouch_span bytes, vch_channel_message *out, vouch_error *err)

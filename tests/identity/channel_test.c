@@ -50,6 +50,8 @@ static const struct {
     { "a version twice", { 0xa3, 1, 1, 1, 1, 3, 0xf6 }, 7, VOUCH_E_FORMAT },
     { "a token of bytes", { 0xa3, 1, 1, 2, 0x41, 't', 3, 0xf6 }, 8, VOUCH_E_FORMAT },
     { "a quote of text", { 0xa3, 1, 1, 2, 0xf6, 3, 0x61, 'q' }, 8, VOUCH_E_FORMAT },
+    { "an empty token", { 0xa3, 1, 1, 2, 0x60, 3, 0xf6 }, 7, VOUCH_E_FORMAT },
+    { "an empty quote", { 0xa3, 1, 1, 2, 0xf6, 3, 0x40 }, 7, VOUCH_E_FORMAT },
     { "a long number", { 0xa3, 1, 0x18, 1, 2, 0xf6, 3, 0xf6 }, 8, VOUCH_E_FORMAT },
     { "an open map", { 0xbf, 1, 1, 2, 0xf6, 3, 0xf6, 0xff }, 8, VOUCH_E_FORMAT },
     { "a byte after it", { 0xa3, 1, 1, 2, 0xf6, 3, 0xf6, 0 }, 8, VOUCH_E_FORMAT },
