@@ -217,6 +217,7 @@ static vouch_code tensor_start(vch_task_results_reader *r, vouch_error *err)
 static vouch_code results_field(void *context, uint32_t number, uint64_t size, vch_field_take *take,
                                 vouch_error *err)
 {
+    (void)size;
     vch_task_results_reader *r = context;
     if (number > R_TENSORS)
         return VOUCH_OK;
@@ -226,8 +227,6 @@ static vouch_code results_field(void *context, uint32_t number, uint64_t size, v
     if (number == R_ROUND || number == R_DATA_SIZE)
         return vouch_fail(err, VOUCH_E_FORMAT, "TaskResults: field %u is of another type", number);
     *take = number == R_TENSORS ? VCH_FIELD_PASS : VCH_FIELD_COLLECT;
-    if (number == R_HEADER && size == 0)
-        return vouch_fail(err, VOUCH_E_FORMAT, "TaskResults: the header is empty");
     return number == R_TENSORS ? tensor_start(r, err) : VOUCH_OK;
 }
 
@@ -235,7 +234,8 @@ static vouch_code keep_header(vch_task_results_reader *r, vouch_span bytes, vouc
 {
     if (bytes.size > sizeof r->header_bytes)
         return vouch_fail(err, VOUCH_E_LIMIT, "a header of %zu bytes", bytes.size);
-    memcpy(r->header_bytes, bytes.data, bytes.size);
+    if (bytes.size > 0)
+        memcpy(r->header_bytes, bytes.data, bytes.size);
     r->header_size = bytes.size;
     vch_pb_reader pb = vch_pb_read(bytes, "TaskResults");
     vch_pb_field field = { .number = R_HEADER,
