@@ -27,9 +27,9 @@ static void read_entry_extensions(vch_der *entry)
         /* certificateIssuer would make the list an indirect one, critical or not. */
         if (list.failed != VOUCH_OK)
             break;
-        if (e.critical || vch_oid_is(e.oid, "2.5.29.29"))
+        if (e.critical || vch_span_is(e.oid, VCH_OID_CERTIFICATE_ISSUER))
             vch_der_refuse(&list, "an entry has an extension that is critical or names an issuer");
-        if (vch_oid_is(e.oid, "2.5.29.21"))
+        if (vch_span_is(e.oid, VCH_OID_CRL_REASON))
             read_reason(e.value, &list);
     }
     vch_der_leave(entry, &list);
@@ -83,13 +83,13 @@ static void read_extensions(vch_der *tbs)
         vch_x509_extension e = vch_x509_next_extension(&list);
         if (list.failed != VOUCH_OK)
             break;
-        unsigned bit = vch_oid_is(e.oid, "2.5.29.20")   ? (unsigned)NUMBER
-                       : vch_oid_is(e.oid, "2.5.29.35") ? (unsigned)AUTHORITY
-                                                        : 0;
+        unsigned bit = vch_span_is(e.oid, VCH_OID_CRL_NUMBER)         ? (unsigned)NUMBER
+                       : vch_span_is(e.oid, VCH_OID_AUTHORITY_KEY_ID) ? (unsigned)AUTHORITY
+                                                                      : 0;
         if (bit == 0 && e.critical)
             vch_der_refuse(&list, "an unknown extension is critical");
         /* deltaCRLIndicator, issuingDistributionPoint: not a complete list, critical or not. */
-        if (vch_oid_is(e.oid, "2.5.29.27") || vch_oid_is(e.oid, "2.5.29.28"))
+        if (vch_span_is(e.oid, VCH_OID_DELTA_CRL) || vch_span_is(e.oid, VCH_OID_ISSUING_POINT))
             vch_der_refuse(&list, "not a complete list");
         if ((seen & bit) != 0)
             vch_der_refuse(&list, "an extension stands twice");

@@ -19,9 +19,12 @@ enum {
 #define EXT_REQUIRED ((1U << EXT_SGX) - 1)
 
 static const char *const extension_oids[EXT_COUNT] = {
-    [EXT_AUTHORITY_KEY_ID] = "2.5.29.35",  [EXT_CRL_DISTRIBUTION] = "2.5.29.31",
-    [EXT_SUBJECT_KEY_ID] = "2.5.29.14",    [EXT_KEY_USAGE] = "2.5.29.15",
-    [EXT_BASIC_CONSTRAINTS] = "2.5.29.19", [EXT_SGX] = "1.2.840.113741.1.13.1",
+    [EXT_AUTHORITY_KEY_ID] = VCH_OID_AUTHORITY_KEY_ID,
+    [EXT_CRL_DISTRIBUTION] = VCH_OID_CRL_DISTRIBUTION,
+    [EXT_SUBJECT_KEY_ID] = VCH_OID_SUBJECT_KEY_ID,
+    [EXT_KEY_USAGE] = VCH_OID_KEY_USAGE,
+    [EXT_BASIC_CONSTRAINTS] = VCH_OID_BASIC_CONSTRAINTS,
+    [EXT_SGX] = VCH_OID_SGX_EXTENSION,
 };
 
 static void read_basic_constraints(vch_der *d, vch_cert *cert)
@@ -113,7 +116,7 @@ static void read_extensions(vch_der *tbs, vch_cert *cert)
         if (list.failed != VOUCH_OK)
             break;
         int which = 0;
-        while (which < EXT_COUNT && !vch_oid_is(e.oid, extension_oids[which]))
+        while (which < EXT_COUNT && !vch_span_is(e.oid, extension_oids[which]))
             which++;
         if (which == EXT_COUNT) {
             if (e.critical)
@@ -142,7 +145,7 @@ static void read_public_key(vch_der *tbs, vch_cert *cert)
     vch_der_leave(tbs, &info);
     if (tbs->failed != VOUCH_OK)
         return;
-    if (!vch_oid_is(kind, "1.2.840.10045.2.1") || !vch_oid_is(curve, "1.2.840.10045.3.1.7")
+    if (!vch_span_is(kind, VCH_OID_EC_PUBLIC_KEY) || !vch_span_is(curve, VCH_OID_P256)
         || point.size != 1 + VCH_P256_POINT_SIZE || point.data[0] != 0x04) {
         vch_der_refuse(tbs, "the public key is not an uncompressed point of P-256");
         return;

@@ -9,7 +9,7 @@ void vch_x509_signature_algorithm(vch_der *d)
     vch_der algorithm = vch_der_enter(d, VCH_DER_SEQUENCE);
     vouch_span oid = vch_der_oid(&algorithm);
     vch_der_leave(d, &algorithm);
-    if (d->failed == VOUCH_OK && !vch_oid_is(oid, "1.2.840.10045.4.3.2"))
+    if (d->failed == VOUCH_OK && !vch_span_is(oid, VCH_OID_ECDSA_SHA256))
         vch_der_refuse(d, "the signature algorithm is not ecdsa-with-SHA256");
 }
 
@@ -60,7 +60,7 @@ static vouch_span common_name_of(vch_der *set)
         vch_der_refuse(set, "a name holds something else than ASCII text");
         return (vouch_span) { 0 };
     }
-    return vch_oid_is(oid, "2.5.4.3") ? value.content : (vouch_span) { 0 };
+    return vch_span_is(oid, VCH_OID_COMMON_NAME) ? value.content : (vouch_span) { 0 };
 }
 
 vouch_span vch_x509_name(vch_der *d, vouch_span *common_name)
