@@ -105,7 +105,7 @@ vouch_code vch_ita_nonce_parse(vouch_span json, vch_ita_nonce *out, vouch_error 
 {
     static const vch_json_limits limits = { VCH_ITA_NONCE_MAX_SIZE, 4 };
     VCH_SCOPED(vch_json_drop) vch_json *tree = NULL;
-    VCH_SCOPED(vch_ita_nonce_drop) vch_ita_nonce made = { 0 };
+    vch_ita_nonce made = { 0 };
     vouch_code rc = vch_json_parse(json, &limits, &tree, err);
     if (rc == VOUCH_OK)
         rc = decode(tree, "val", &made.val, err);
@@ -113,10 +113,11 @@ vouch_code vch_ita_nonce_parse(vouch_span json, vch_ita_nonce *out, vouch_error 
         rc = decode(tree, "iat", &made.iat, err);
     if (rc == VOUCH_OK)
         rc = decode(tree, "signature", &made.signature, err);
-    if (rc != VOUCH_OK)
+    if (rc != VOUCH_OK) {
+        vch_ita_nonce_drop(&made);
         return vouch_wrap(err, rc, "the nonce");
+    }
     *out = made;
-    made = (vch_ita_nonce) { 0 };
     return VOUCH_OK;
 }
 
