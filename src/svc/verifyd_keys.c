@@ -136,6 +136,33 @@ static vouch_code build_crl(const vch_verifyd_keys *keys, bool root, int64_t now
     return vch_crl_build(&options, out, err);
 }
 
+/* What every client will do with what is published: a root key that is not the root's, a chain that
+ * has ended or a CRL that does not fit is found here, not by them. */
+static vouch_code check_published(const vch_verifyd_keys *keys, int64_t now_unix_s,
+                                  vouch_error *err)
+{
+    const vouch_span crls[] = { vch_buffer_span(&keys->root_crl),
+                                vch_buffer_span(&keys->signing_crl) };
+    for (size_t i = 0; i < keys->count; i++) {
+        uint8_t root[VCH_SHA256_SIZE];
+        vch_cert_chain *chain = NULL;
+        vch_cert_chain_verdict verdict = { 0 };
+        vouch_code rc = vch_sha256(keys->key[i].chain[CHAIN_COUNT - 1], root, err);
+        if (rc == VOUCH_OK)
+            rc = vch_cert_chain_parse(keys->key[i].chain, CHAIN_COUNT, &chain, err);
+        const vch_cert_chain_rules rules = { root, 1, crls, 2, now_unix_s };
+        if (rc == VOUCH_OK)
+            rc = vch_cert_chain_judge(chain, &rules, &verdict, err);
+        vch_cert_chain_free(chain);
+        if (rc != VOUCH_OK)
+            return rc;
+        if (verdict.answer != VCH_CERT_CHAIN_TRUSTED)
+            return vouch_fail(err, VOUCH_E_CONFIG, "token key %zu would be refused by clients: %s",
+                              i + 1, verdict.why);
+    }
+    return VOUCH_OK;
+}
+
 static vouch_code sign_crls(vch_verifyd_keys *keys, int64_t now_unix_s, vouch_error *err)
 {
     VCH_SCOPED(vch_buffer_drop) vch_buffer root = { 0 };
@@ -174,6 +201,8 @@ vouch_code vch_verifyd_keys_load(const vch_verifyd_config *config, int64_t now_u
         rc = build_jwks(keys, err);
     if (rc == VOUCH_OK)
         rc = sign_crls(keys, now_unix_s, err);
+    if (rc == VOUCH_OK)
+        rc = check_published(keys, now_unix_s, err);
     if (rc != VOUCH_OK)
         return rc;
     *out = VCH_MOVE(keys);

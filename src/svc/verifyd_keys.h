@@ -9,8 +9,8 @@
 #include "crypto/key.h"
 #include "svc/verifyd_config.h"
 
-#define VCH_VERIFYD_KID_SIZE 97             /* 96 hex digits and a NUL */
-#define VCH_VERIFYD_CRL_LIFE_S (30 * 86400) /* a CRL's life; renewed at half of it */
+#define VCH_VERIFYD_KID_SIZE 97                      /* 96 hex digits and a NUL */
+#define VCH_VERIFYD_CRL_LIFE_S (30 * INT64_C(86400)) /* a CRL's life; renewed at half of it */
 
 typedef struct vch_verifyd_keys vch_verifyd_keys;
 

@@ -77,6 +77,17 @@ def check_config_says_what_is_wrong_and_where():
     assert re.search(r"bad\.yaml:\d+:\d+: .*instanze", done.stderr), done.stderr
 
 
+def keys_that_clients_would_refuse_are_found_at_the_start():
+    config = pathlib.Path(S.made["config"])
+    for name, change in (("keys", ("signing_key: token/ca.key", "signing_key: token/root.key")),
+                         ("pair", ("key: token/token.key", "key: token/ca.key")),
+                         ("tls", ("key: tls/server.key", "key: tls/ca.key"))):
+        bad = config.with_name(f"bad-{name}.yaml")
+        bad.write_text(config.read_text().replace(*change))
+        done = program("vouch-verifyd", "--config", bad, "--check-config")
+        assert done.returncode == 2, (name, done)
+
+
 def a_nonce_has_intels_form():
     for version in (1, 2):
         answer, body = S.call("GET", f"/appraisal/v{version}/nonce")
@@ -549,6 +560,7 @@ try:
         init_prints_where_everything_is_and_keys_are_private,
         init_does_not_overwrite,
         check_config_says_what_is_wrong_and_where,
+        keys_that_clients_would_refuse_are_found_at_the_start,
         a_nonce_has_intels_form,
         an_sgx_quote_gets_a_flat_token,
         a_tdx_quote_gets_a_nested_token_on_v2,
