@@ -214,6 +214,17 @@ static void a_wrong_type_fails_for_good(void **state)
     CHECK(vch_cbor_finish(&c, "it", NULL) == VOUCH_E_FORMAT);
 }
 
+static void a_count_is_never_more_than_the_bytes_could_hold(void **state)
+{
+    (void)state;
+    vch_cbor c = vch_cbor_over(SPAN("\x83\x00\x00"));
+    CHECK(vch_cbor_array_enter(&c) == 0 && c.failed == VOUCH_E_TRUNCATED);
+    c = vch_cbor_over(SPAN("\xa2\x00\x00\x01"));
+    CHECK(vch_cbor_map_enter(&c).left == 0 && c.failed == VOUCH_E_TRUNCATED);
+    c = vch_cbor_over(SPAN("\x83\x00\x00\x00"));
+    CHECK(vch_cbor_array_enter(&c) == 3);
+}
+
 static void other_products_maps_may_come_in_any_order(void **state)
 {
     (void)state;
@@ -241,6 +252,7 @@ int main(void)
         TEST(what_is_written_is_read_back),
         TEST(entries_are_written_in_the_order_of_their_encoding),
         TEST(a_wrong_type_fails_for_good),
+        TEST(a_count_is_never_more_than_the_bytes_could_hold),
         TEST(other_products_maps_may_come_in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

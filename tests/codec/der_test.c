@@ -163,6 +163,8 @@ static const struct {
     BAD(ANY, "\x04\x80\x00\x00"), /* indefinite */
     BAD(ANY, "\x04\x81\x01\x00"), /* lengths that would fit in less */
     BAD(ANY, "\x04\x82\x00\x80"),
+    BAD(ANY, "\x04\x85\x01\x00\x00\x00\x00"), /* more than 32 bits */
+    BAD(ANY, "\x04\x89\x01\x00\x00\x00\x00\x00\x00\x00\x00"),
     BAD(ANY, "\x04\x85\x00\x00\x00\x00\x01\x00"),
     BAD(ANY, "\x1f\x20\x00"), /* tag number above 30 */
     BAD(ANY, "\x04\x00\x00"), /* left over */
@@ -182,7 +184,7 @@ static const struct {
     BAD(TIME, "\x17\x0d"
               "491331235959Z"),
     BAD(TIME, "\x17\x0d"
-              "4912312359:9Z"),
+              "49123123590:Z"),
     BAD(TIME, "\x17\x0c"
               "491231235959"),
     BAD(TIME, "\x18\x11"
@@ -237,6 +239,7 @@ static void a_failure_inside_is_a_failure_outside(void **state)
     in = vch_der_enter(&d, VCH_DER_SEQUENCE);
     CHECK(in.failed != VOUCH_OK && !vch_der_more(&in) && !vch_der_peek(&d, VCH_DER_INTEGER));
     d = vch_der_over(SPAN("\x05\x00"));
+    vch_der_null(&d);
     vch_der_refuse(&d, "a rule of the caller's");
     CHECK(vch_der_finish(&d, "it", NULL) == VOUCH_E_FORMAT);
 }

@@ -122,6 +122,15 @@ static void the_bytes_of_an_outer_member_are_found_exactly(void **state)
     }
 }
 
+static void an_absent_member_is_not_found(void **state)
+{
+    (void)state;
+    vouch_span got = { NULL, 0 };
+    CHECK(vch_json_member_span(vch_span_str("{ }"), "x", &got, NULL) == VOUCH_E_NOT_FOUND);
+    CHECK(vch_json_member_span(vch_span_str("{\"y\":1}"), "x", &got, NULL) == VOUCH_E_NOT_FOUND);
+    CHECK(vch_json_member_span(vch_span_str("[]"), "x", &got, NULL) == VOUCH_E_FORMAT);
+}
+
 static void members_are_given_in_their_type_and_range_only(void **state)
 {
     (void)state;
@@ -198,6 +207,7 @@ int main(void)
         TEST(strictness_is_this_table),
         TEST(a_nul_and_a_size_above_the_limit_are_refused),
         TEST(the_bytes_of_an_outer_member_are_found_exactly),
+        TEST(an_absent_member_is_not_found),
         TEST(members_are_given_in_their_type_and_range_only),
         TEST(members_come_in_the_order_of_the_text),
         TEST(unlisted_members_are_refused),

@@ -158,6 +158,21 @@ static void faults_beyond_the_cap_are_counted(void **state)
     assert_string_equal(err.frame[0], "f:1:2: fault (and 67 more)");
 }
 
+static void a_default_of_text_is_text_whatever_it_looks_like(void **state)
+{
+    (void)state;
+    static const vch_setting word = { .key = "name",
+                                      .type = VCH_SETTING_TEXT,
+                                      .offset = offsetof(settings, name),
+                                      .fallback = "off" };
+    VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+    VCH_SCOPED(vch_yaml_drop) vch_yaml *doc = NULL;
+    settings s = { 0 };
+    CHECK(vch_yaml_parse("f", vch_span_str("{}"), NULL, &doc, NULL) == VOUCH_OK);
+    CHECK(vch_schema_read(vch_yaml_root(doc), "it", &word, 1, &s, &faults));
+    assert_string_equal(s.name, "off");
+}
+
 static void the_table_describes_itself(void **state)
 {
     (void)state;
@@ -165,14 +180,21 @@ static void the_table_describes_itself(void **state)
     vch_schema_describe(table + 1, 1, &out);
     assert_string_equal(vch_buffer_text(&out), "rounds  (1 to 10000, default 10)\n    how often\n");
     vch_buffer_drop(&out);
+    vch_schema_describe(table + 3, 1, &out);
+    assert_string_equal(vch_buffer_text(&out), "name  (text, required)\n    \n");
+    vch_buffer_drop(&out);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(all_types_are_read_into_their_members), TEST(absent_keys_take_their_defaults),
-        TEST(a_wrong_value_is_refused_at_its_place), TEST(every_fault_of_a_file_is_in_the_list),
-        TEST(faults_beyond_the_cap_are_counted),     TEST(the_table_describes_itself),
+        TEST(all_types_are_read_into_their_members),
+        TEST(absent_keys_take_their_defaults),
+        TEST(a_wrong_value_is_refused_at_its_place),
+        TEST(every_fault_of_a_file_is_in_the_list),
+        TEST(faults_beyond_the_cap_are_counted),
+        TEST(a_default_of_text_is_text_whatever_it_looks_like),
+        TEST(the_table_describes_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,13 +150,46 @@ static void size_and_number_of_values_are_bounded(void **state)
     CHECK(vch_yaml_parse("f", (vouch_span) { (uint8_t *)text, size + 1 }, NULL, &doc, NULL)
           == VOUCH_E_LIMIT);
     for (size_t i = 0; i < size; i++)
-        text[i] = i % 2 == 0 ? '1' : ',';
+        text[i] = i % 2 == 1 ? '1' : ',';
     text[0] = '[';
     text[size - 1] = ']';
-    CHECK(vch_yaml_parse("f", (vouch_span) { (uint8_t *)text, size }, NULL, &doc, NULL)
+    vouch_error err = { 0 };
+    CHECK(vch_yaml_parse("f", (vouch_span) { (uint8_t *)text, size }, NULL, &doc, &err)
           == VOUCH_E_CONFIG);
+    CHECK(strstr(err.frame[0], "too many values") != NULL);
     CHECK(doc == NULL);
     free(text);
+}
+
+static void a_number_of_more_than_256_characters_is_refused(void **state)
+{
+    (void)state;
+    char text[264];
+    for (size_t digits = 256; digits <= 257; digits++) {
+        for (int real = 0; real < 2; real++) {
+            vch_yaml *doc = NULL;
+            memset(text, '7', sizeof text);
+            if (real == 1)
+                text[1] = '.';
+            vouch_code rc =
+                vch_yaml_parse("f", (vouch_span) { (uint8_t *)text, digits }, NULL, &doc, NULL);
+            CHECK(rc == (digits == 256 ? VOUCH_OK : VOUCH_E_CONFIG));
+            vch_yaml_free(doc);
+        }
+    }
+}
+
+static void what_is_almost_a_moment_is_text(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "2024-01-01 00:00:00 x5",   "2024-01-01 00:00",   "2024-1-1", "2024-01-01T", "24-01-01",
+        "2024-01-01 00:00:00 +1:5", "2024-01-01x00:00:00"
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        VCH_SCOPED(vch_yaml_drop) vch_yaml *doc = parse(texts[i]);
+        CHECK(vch_yaml_kind_of(vch_yaml_root(doc)) == VCH_YAML_STRING);
+    }
 }
 
 static void an_empty_text_is_a_null(void **state)
@@ -194,6 +227,8 @@ int main(void)
         TEST(all_faults_are_reported_in_one_run),
         TEST(nesting_is_bounded),
         TEST(size_and_number_of_values_are_bounded),
+        TEST(a_number_of_more_than_256_characters_is_refused),
+        TEST(what_is_almost_a_moment_is_text),
         TEST(an_empty_text_is_a_null),
         TEST(a_text_cut_short_anywhere_is_read_or_refused_but_never_half_given),
     };

@@ -1,5 +1,6 @@
 #include "policy/import.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -80,6 +81,11 @@ static const char *const refused[] = {
     ENV "RA_TLS_MRENCLAVE=" HEX32 "\n",
     "RA_TLS_MRENCLAVE=11\nRA_TLS_MRSIGNER=any\nRA_TLS_ISV_PROD_ID=any\nRA_TLS_ISV_SVN=any\n",
     /* manifests */
+    "{\"Packages\":{\"a\":1,\"b\":{\"UniqueID\":\"" HEX32 "\"}}}",
+    "{\"Packages\":{\"a\":{\"UniqueID\":\"" HEX32 "\",\"AcceptedTCBStatuses\":[\"UpToDate\","
+    "\"Fine\"]}}}",
+    "{\"Packages\":{\"a\":{\"UniqueID\":\"" HEX32 "\",\"AcceptedTCBStatuses\":[\"UpToDate\","
+    "\"Revoked\"]}}}",
     "{}", "{\"Packages\":[]}", "{\"Packages\":{\"a\":1}}",
     "{\"Packages\":{\"a\":{\"UniqueID\":\"" HEX32 "\",\"Platform\":1}}}",
     "{\"Packages\":{\"a\":{\"UniqueID\":\"" HEX32 "\",\"AcceptedTCBStatuses\":[\"Revoked\"]}}}",
@@ -99,10 +105,39 @@ static void what_would_admit_any_enclave_is_refused(void **state)
     }
 }
 
+static void a_file_of_variables_is_bounded(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t name, value, more;
+        vouch_code want;
+    } sizes[] = { { 47, 128, 27, VOUCH_OK },
+                  { 48, 128, 0, VOUCH_E_CONFIG },
+                  { 47, 129, 0, VOUCH_E_CONFIG },
+                  { 47, 128, 28, VOUCH_E_CONFIG } }; /* four and this one make 33 */
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+        VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(10000);
+        VCH_SCOPED(vch_buffer_drop) vch_buffer text = vch_buffer_with_cap(10000);
+        vch_buffer_append_fmt(&text, ENV "RA_TLS_%0*d=%0*d\n", (int)sizes[i].name - 7, 0,
+                              (int)sizes[i].value, 0);
+        for (size_t n = 0; n < sizes[i].more; n++)
+            vch_buffer_append_fmt(&text, "RA_TLS_%zu=x\n", n);
+        CHECK(import(vch_buffer_text(&text), &faults, &out) == sizes[i].want);
+    }
+    VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(10000);
+    char *large = calloc(1, VCH_IMPORT_MAX_SIZE + 2);
+    memset(large, '\n', VCH_IMPORT_MAX_SIZE + 1);
+    CHECK(import(large, &faults, &out) == VOUCH_E_LIMIT);
+    free(large);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_has_an_equivalent_is_taken_over),
+        TEST(a_file_of_variables_is_bounded),
         TEST(what_would_admit_any_enclave_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

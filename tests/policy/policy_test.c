@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "check.h"
 
@@ -503,6 +504,65 @@ static void stricter_rules_only_ever_take_away(void **state)
     assert_string_equal(codes(nobody, &c, got), "no_measurements ");
 }
 
+/* `[item, item]` with `count` items under `key`. */
+static vouch_code parse_list(const char *key, const char *item, size_t count)
+{
+    vch_buffer text = vch_buffer_with_cap((size_t)1 << 20);
+    vouch_policy *policy = NULL;
+    vch_buffer_append_fmt(&text, "%s: [%s", key, item);
+    for (size_t i = 1; i < count; i++)
+        vch_buffer_append_fmt(&text, ", %s", item);
+    vch_buffer_append_str(&text, "]\n");
+    vouch_code rc = vouch_policy_parse("p", vch_buffer_span(&text), &policy, NULL);
+    vouch_policy_free(policy);
+    vch_buffer_drop(&text);
+    return rc;
+}
+
+static void lists_are_bounded(void **state)
+{
+    (void)state;
+    CHECK(parse_list("measurements", "{mrenclave: " HEX32 "}", 256) == VOUCH_OK);
+    CHECK(parse_list("measurements", "{mrenclave: " HEX32 "}", 257) == VOUCH_E_CONFIG);
+    CHECK(parse_list("roots", HEX32, 256) == VOUCH_OK);
+    CHECK(parse_list("roots", HEX32, 257) == VOUCH_E_CONFIG);
+}
+
+static void parts_of_another_file_are_read_as_strictly(void **state)
+{
+    (void)state;
+    VCH_SCOPED(vch_yaml_drop) vch_yaml *doc = NULL;
+    CHECK(vch_yaml_parse("f", vch_span_str("{a: {mrenclave: 1}, b: intel}"), NULL, &doc, NULL)
+          == VOUCH_OK);
+    for (int i = 0; i < 2; i++) {
+        VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+        vouch_policy *policy = NULL;
+        vch_policy_parts parts = { 0 };
+        if (i == 0)
+            parts.measurements = vch_yaml_get(vch_yaml_root(doc), "a");
+        else
+            parts.roots = vch_yaml_get(vch_yaml_root(doc), "b");
+        CHECK(vch_policy_build(&parts, NULL, &faults, &policy, NULL) == VOUCH_E_CONFIG);
+        CHECK(policy == NULL && faults.errors == 1);
+    }
+}
+
+static void a_reason_shows_what_was_found(void **state)
+{
+    (void)state;
+    VCH_SCOPED(vch_policy_drop)
+    vouch_policy *policy = parse("measurements: [{mrenclave: " OTHER32 "}]");
+    vouch_claims c = good_sgx();
+    vouch_claims tdx = good_tdx();
+    vch_reasons reasons = { 0 };
+    CHECK(!vch_policy_judge(policy, &c, NOW, &reasons));
+    CHECK(!vch_policy_judge(policy, &tdx, NOW, &reasons));
+    CHECK(reasons.count == 2);
+    assert_string_equal(reasons.list[0].actual, HEX32);
+    assert_string_equal(reasons.list[1].actual, HEX48);
+    vch_reasons_drop(&reasons);
+}
+
 static void the_digest_depends_on_what_is_said_and_not_on_how(void **state)
 {
     (void)state;
@@ -516,6 +576,11 @@ static void the_digest_depends_on_what_is_said_and_not_on_how(void **state)
     vouch_policy_digest(same, b);
     assert_memory_equal(a, b, 32);
     vouch_policy_digest(other, b);
+    assert_memory_not_equal(a, b, 32);
+    VCH_SCOPED(vch_policy_drop) vouch_policy *plain = build(ALLOW, "{}");
+    VCH_SCOPED(vch_policy_drop) vouch_policy *less = build(ALLOW, "tcb: {accept: [UpToDate]}");
+    vouch_policy_digest(plain, a);
+    vouch_policy_digest(less, b);
     assert_memory_not_equal(a, b, 32);
 }
 
@@ -540,6 +605,9 @@ int main(void)
         TEST(what_a_policy_must_not_say_is_refused_at_its_place),
         TEST(what_is_allowed_but_weak_is_a_warning),
         TEST(stricter_rules_only_ever_take_away),
+        TEST(lists_are_bounded),
+        TEST(parts_of_another_file_are_read_as_strictly),
+        TEST(a_reason_shows_what_was_found),
         TEST(the_digest_depends_on_what_is_said_and_not_on_how),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
