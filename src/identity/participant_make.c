@@ -213,9 +213,11 @@ vouch_code vch_credentials_make(vch_participant *p, const vch_held_credentials *
 {
     VCH_SCOPED(held_drop) vch_held_credentials *c = NULL;
     vouch_code rc = held_new(p, &c, err);
-    if (rc == VOUCH_OK && p->attester == NULL)
+    if (c == NULL)
+        return rc;
+    if (p->attester == NULL)
         rc = take_pki(p, c, err);
-    else if (rc == VOUCH_OK)
+    else
         rc = old != NULL ? copy_certificate(old, c, err) : make_evidence(p, c, err);
     if (rc == VOUCH_OK && p->verifier != NULL)
         rc = put_token(p, c, err);
