@@ -77,7 +77,9 @@ static vouch_code serve(vch_runtime *rt, const vch_verifyd_config *config, vouch
         vch_log(&rt->log, VCH_LOG_INFO, "verifyd.listening", VCH_STR("url", config->base_url));
         (void)fprintf(rt->out, "listening %s\n", config->base_url);
         (void)fflush(rt->out);
+        vch_log(&rt->log, VCH_LOG_INFO, "verifyd.listening", VCH_STR("url", config->base_url));
         rc = vch_loop_run(loop, err);
+        vch_log(&rt->log, VCH_LOG_INFO, "verifyd.stopped", VCH_STR("url", config->base_url));
     }
     vch_signal_free(interrupt);
     vch_signal_free(terminate);

@@ -534,6 +534,7 @@ def no_secret_is_in_the_log():
     S.stop()
     text = S.log_file.read_text()
     S.start()
+    assert "verifyd.listening" in text and "verifyd.stopped" in text
     assert S.key not in text and "attest.issued" in text and "attest.refused" in text
     assert b"BEGIN" not in text.encode()
 
