@@ -61,6 +61,18 @@ static const vch_admission_step any_steps[] = {
 };
 #define ANY_STEPS (sizeof any_steps / sizeof *any_steps)
 
+/* What evidence proves by itself, whoever it is for: genuine, and bound to this key. */
+static const vch_admission_step proof_steps[] = {
+    { "certificate", vch_admit_step_certificate },
+    { "evidence", vch_admit_step_evidence },
+    { "claims-form", vch_admit_step_claims_form },
+    { "self-signature", vch_admit_step_self_signature },
+    { "validity", vch_admit_step_validity },
+    { "report-data", vch_admit_step_report_data },
+    { "quote", vch_admit_step_quote },
+};
+#define PROOF_STEPS (sizeof proof_steps / sizeof *proof_steps)
+
 static const vch_admission_step pki_steps[] = {
     { "certificate", vch_admit_step_certificate }, { "member", vch_admit_step_pki_member },
     { "chain", vch_admit_step_pki_chain },         { "validity", vch_admit_step_validity },
@@ -203,24 +215,36 @@ static bool is_to_be_attested(const vch_admission_rules *rules, vouch_span der, 
     return false;
 }
 
-static void judge(const vch_admission_rules *rules, const vch_admission_request *request,
-                  size_t attested_steps_wanted, vch_admission *out)
+static void judge_by(const vch_admission_rules *rules, const vch_admission_request *request,
+                     const vch_admission_step *steps, size_t count, vch_admission *out)
 {
     vch_examination x = { .rules = rules, .request = request };
     x.verdict.decided_unix_s = request->now_unix_s;
     if (request->address != NULL)
         (void)snprintf(x.verdict.address, sizeof x.verdict.address, "%s", request->address);
-    if (rules->file == NULL && rules->policy != NULL)
-        run(&x, rules->any_dialect ? any_steps : bare_steps,
-            rules->any_dialect ? ANY_STEPS : BARE_STEPS);
-    else if (is_to_be_attested(rules, request->certificate, request->stock))
-        run(&x, attested_steps, attested_steps_wanted);
-    else
-        run(&x, pki_steps, PKI_STEPS);
+    run(&x, steps, count);
     if (x.verdict.code == VCH_ADMITTED)
         (void)snprintf(x.verdict.message, sizeof x.verdict.message, "admitted");
     vouch_appraisal_free(x.appraisal);
     *out = x.verdict;
+}
+
+static void judge(const vch_admission_rules *rules, const vch_admission_request *request,
+                  size_t attested_steps_wanted, vch_admission *out)
+{
+    if (rules->file == NULL && rules->policy != NULL)
+        judge_by(rules, request, rules->any_dialect ? any_steps : bare_steps,
+                 rules->any_dialect ? ANY_STEPS : BARE_STEPS, out);
+    else if (is_to_be_attested(rules, request->certificate, request->stock))
+        judge_by(rules, request, attested_steps, attested_steps_wanted, out);
+    else
+        judge_by(rules, request, pki_steps, PKI_STEPS, out);
+}
+
+void vch_admission_prove(const vch_admission_rules *rules, const vch_admission_request *request,
+                         vch_admission *out)
+{
+    judge_by(rules, request, proof_steps, PROOF_STEPS, out);
 }
 
 void vch_admission_screen(const vch_admission_rules *rules, const vch_admission_request *request,

@@ -132,6 +132,13 @@ typedef struct vch_admission_request {
     void *explain_context;
 } vch_admission_request;
 
+/*
+ * Is the evidence genuine and bound to the certificate's key? Not an admission: whose it is, and
+ * whether its measurement is wanted, is not asked. For a participant's own evidence.
+ */
+void vch_admission_prove(const vch_admission_rules *rules, const vch_admission_request *request,
+                         vch_admission *out);
+
 /* The steps that need no signature of the peer's checked: what a server does inside the handshake. */
 void vch_admission_screen(const vch_admission_rules *rules, const vch_admission_request *request,
                           vch_admission *out);

@@ -39,8 +39,10 @@ static vch_admission_code refuse_reason(vch_examination *x, vch_admission_code c
 
 const vouch_policy *vch_examination_policy(const vch_examination *x)
 {
-    return x->rules->file == NULL ? x->rules->policy
-                                  : vch_attestation_file_policy(x->rules->file, x->member->role);
+    if (x->rules->file == NULL)
+        return x->rules->policy;
+    vch_role role = x->member == NULL ? x->request->role : x->member->role;
+    return vch_attestation_file_policy(x->rules->file, role);
 }
 
 /* Signature, chain, revocation, QE: is it a genuine quote of a platform under a trusted root? */

@@ -88,7 +88,35 @@ static vouch_code put_certificates(const vch_participant *p, vch_held_credential
     return rc;
 }
 
-/* The judgement that every peer will pass on us; the token only where there is one. */
+/*
+ * Would a peer say no to who or what we are? A collaborator may knock all the same: its admission is
+ * the peers' to decide, and this line tells its operator more than they will. An aggregator that
+ * nobody would believe does not serve.
+ */
+static bool is_doubt(const vch_participant *p, const vch_admission *verdict)
+{
+    static const vch_admission_code doubts[] = { VCH_REFUSED_ROLE, VCH_REFUSED_ENROLMENT,
+                                                 VCH_REFUSED_MEASUREMENT, VCH_REFUSED_TCB,
+                                                 VCH_REFUSED_PLATFORM };
+    for (size_t i = 0; i < sizeof doubts / sizeof *doubts; i++) {
+        if (verdict->code != doubts[i] || p->role != VCH_ROLE_COLLABORATOR)
+            continue;
+        vch_log(p->log, VCH_LOG_WARN, "participant.doubtful", VCH_STR("name", p->name),
+                VCH_STR("code", vch_admission_code_name(verdict->code)),
+                VCH_STR("reason", verdict->message));
+        return true;
+    }
+    return false;
+}
+
+static vouch_code refuse_ourselves(const vch_admission *verdict, vouch_error *err)
+{
+    return vouch_fail(err, VOUCH_E_REFUSED, "our own evidence would be refused (%s): %s",
+                      vch_admission_code_name(verdict->code), verdict->message);
+}
+
+/* Genuine and ours, or nothing; then the judgement that every peer will pass on us, the token only
+ * where there is one. */
 static vouch_code judge_ourselves(const vch_participant *p, vch_held_credentials *c, bool token,
                                   vouch_error *err)
 {
@@ -102,12 +130,17 @@ static vouch_code judge_ourselves(const vch_participant *p, vch_held_credentials
         .channel_waived = true,
         .now_unix_s = vch_participant_now(p),
     };
+    vch_admission proof = { 0 };
+    vch_admission_prove(&rules, &request, &proof);
+    if (!vch_admission_admits(&proof))
+        return refuse_ourselves(&proof, err);
     vch_admission_judge(&rules, &request, &c->face.appraisal);
-    if (vch_admission_admits(&c->face.appraisal))
+    if (vch_admission_admits(&c->face.appraisal) || is_doubt(p, &c->face.appraisal))
         return VOUCH_OK;
-    return vouch_fail(err, VOUCH_E_REFUSED, "our own evidence would be refused (%s): %s",
-                      vch_admission_code_name(c->face.appraisal.code), c->face.appraisal.message);
+    return refuse_ourselves(&c->face.appraisal, err);
 }
+
+#define VCH_DOUBTFUL_TOKEN_S 60
 
 typedef struct quoting {
     vch_attester *attester;
@@ -143,6 +176,8 @@ static vouch_code put_token(vch_participant *p, vch_held_credentials *c, vouch_e
         return vouch_wrap(err, rc, "getting a token from '%s'", p->local->verifier_url);
     c->face.token_from_unix_s = now;
     c->face.token_until_unix_s = c->face.appraisal.token_until_unix_s;
+    if (c->face.token_until_unix_s == 0) /* a doubtful one was not judged as far as the token */
+        c->face.token_until_unix_s = now + VCH_DOUBTFUL_TOKEN_S;
     return VOUCH_OK;
 }
 

@@ -87,6 +87,21 @@ static vouch_code load_key(const char *path, vch_key **out, vouch_error *err)
     return rc == VOUCH_OK ? rc : vouch_wrap(err, VOUCH_E_CONFIG, "the site's PKI key '%s'", path);
 }
 
+/*
+ * Peers decide whether they take an attested collaborator; its operator is told here what they will
+ * say. Where nothing but this process would notice, it is a failure.
+ */
+static vouch_code doubt(const vch_participant *p, vouch_code rc, const vouch_error *err)
+{
+    char text[VOUCH_ERROR_TEXT];
+    bool attested = p->member != NULL && p->member->attested;
+    if (p->role != VCH_ROLE_COLLABORATOR || !attested)
+        return rc;
+    vch_log(p->log, VCH_LOG_WARN, "participant.doubtful", VCH_STR("name", p->name),
+            VCH_STR("reason", err == NULL ? "" : vouch_error_text(err, text, sizeof text)));
+    return VOUCH_OK;
+}
+
 /* The policy pins this key for the name: better to hear of a mix-up here than from every peer. */
 static vouch_code check_pinned(const vch_participant *p, const vch_key *key, const char *path,
                                vouch_error *err)
@@ -99,8 +114,10 @@ static vouch_code check_pinned(const vch_participant *p, const vch_key *key, con
     if (rc == VOUCH_OK)
         rc = vch_sha256(vch_buffer_span(&spki), digest, err);
     if (rc == VOUCH_OK && memcmp(digest, p->member->enrolment, sizeof digest) != 0)
-        rc = vouch_fail(err, VOUCH_E_CONFIG, "'%s' is not the key that the policy pins for '%s'",
-                        path, p->name);
+        rc = doubt(p,
+                   vouch_fail(err, VOUCH_E_CONFIG,
+                              "'%s' is not the key that the policy pins for '%s'", path, p->name),
+                   err);
     return rc;
 }
 
@@ -220,8 +237,10 @@ static vouch_code find_member(vch_participant *p, vouch_error *err)
     if (p->member == NULL)
         return vouch_fail(err, VOUCH_E_CONFIG, "'%s' is not among the participants", p->name);
     if (p->member->role != p->role)
-        return vouch_fail(err, VOUCH_E_CONFIG, "'%s' is listed as %s, not as %s", p->name,
-                          vch_role_name(p->member->role), vch_role_name(p->role));
+        return doubt(p,
+                     vouch_fail(err, VOUCH_E_CONFIG, "'%s' is listed as %s, not as %s", p->name,
+                                vch_role_name(p->member->role), vch_role_name(p->role)),
+                     err);
     return VOUCH_OK;
 }
 

@@ -186,12 +186,32 @@ static void an_attested_collaborator_speaks_no_h2(void **state)
     vch_participant_free(p);
 }
 
-static void a_program_that_peers_would_refuse_does_not_start(void **state)
+/* The participant starts, and says of itself what its peers will say. */
+static void expect_doubt(const vch_participant_options *o, vch_admission_code code)
+{
+    vouch_error err = { 0 };
+    vch_participant *p = NULL;
+    CHECK_OK(vch_participant_new(o, &p, &err), &err);
+    const vch_credentials *c = vch_participant_credentials(p);
+    CHECK(c->appraisal.code == code);
+    vch_credentials_unref(c);
+    vch_participant_free(p);
+}
+
+static void an_aggregator_that_peers_would_refuse_does_not_start(void **state)
+{
+    (void)state;
+    policy_at(WORLD_AGG, &collaborator_device, &(world_policy) { 0 }); /* another measurement */
+    vch_participant_options o = options_of(WORLD_AGG);
+    expect_failure(&o, VOUCH_E_REFUSED, "our own evidence would be refused (measurement)");
+}
+
+static void a_collaborator_that_peers_would_refuse_knows_it(void **state)
 {
     (void)state;
     policy_at(WORLD_COL1, &aggregator_device, &(world_policy) { 0 }); /* another measurement */
     vch_participant_options o = options_of(WORLD_COL1);
-    expect_failure(&o, VOUCH_E_REFUSED, "our own evidence would be refused (measurement)");
+    expect_doubt(&o, VCH_REFUSED_MEASUREMENT);
 }
 
 static void everything_that_is_missing_is_named_at_once(void **state)
@@ -208,11 +228,14 @@ static void everything_that_is_missing_is_named_at_once(void **state)
         expect_failure(&o, VOUCH_E_CONFIG, things[i]);
 }
 
-static void a_key_that_the_policy_does_not_pin_is_refused_at_home(void **state)
+static void a_key_that_the_policy_does_not_pin_is_noticed_at_home(void **state)
 {
     (void)state;
     policy_at(WORLD_COL2, &collaborator_device, &(world_policy) { 0 });
     vch_participant_options o = options_of(WORLD_COL1); /* col1's name with col2's key */
+    expect_doubt(&o, VCH_REFUSED_ENROLMENT);
+    policy_at(WORLD_COL1, &aggregator_device, &(world_policy) { 0 });
+    o = options_of(WORLD_AGG); /* the aggregator's name with col1's key */
     expect_failure(&o, VOUCH_E_CONFIG, "is not the key that the policy pins");
 }
 
@@ -333,9 +356,10 @@ int main(void)
         TEST(an_attested_aggregator_shows_what_its_peers_admit),
         TEST(stock_peers_get_a_leaf_under_the_ca_that_the_claims_name),
         TEST(an_attested_collaborator_speaks_no_h2),
-        TEST(a_program_that_peers_would_refuse_does_not_start),
+        TEST(an_aggregator_that_peers_would_refuse_does_not_start),
+        TEST(a_collaborator_that_peers_would_refuse_knows_it),
         TEST(everything_that_is_missing_is_named_at_once),
-        TEST(a_key_that_the_policy_does_not_pin_is_refused_at_home),
+        TEST(a_key_that_the_policy_does_not_pin_is_noticed_at_home),
         TEST(strangers_and_other_roles_do_not_start),
         TEST(a_policy_that_has_not_begun_is_not_used),
         TEST(no_device_no_start),
