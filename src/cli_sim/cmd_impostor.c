@@ -1,6 +1,6 @@
 /*
- * vouch-sim impostor: an attacker who has seen a participant's genuine certificate offers its evidence
- * over a key of his own. He would believe any server: he has nothing to lose.
+ * vouch-sim impostor: an attacker offers somebody's certificate, with its stolen key or, where he
+ * has only seen it, its evidence over a key of his own. He would believe any server: he has nothing to lose.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 typedef struct values {
     vch_common_options common;
     const char *certificate;
+    const char *key;
     const char *connect;
 } values;
 
@@ -64,16 +65,38 @@ static const vch_tls_gate gate = { .check_certificate = believe_any,
                                    .admit = enter,
                                    .session_free = forget };
 
-static vouch_code forge(const char *path, const vch_key *key, vch_buffer *out, vouch_error *err)
+static vouch_code read_certificate(const char *path, vch_buffer *out, vouch_error *err)
 {
     VCH_SCOPED(vch_buffer_drop) vch_buffer pem = vch_buffer_with_cap(VCH_PEM_MAX_SIZE);
-    VCH_SCOPED(vch_buffer_drop) vch_buffer der = vch_buffer_with_cap(VCH_PEM_MAX_SIZE);
     vouch_code rc = vch_file_read(path, VCH_PEM_MAX_SIZE, &pem, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    return vch_pem_decode_one(vch_buffer_span(&pem), VCH_PEM_CERTIFICATE, VCH_PEM_NO_TEXT, out,
+                              err);
+}
+
+static vouch_code read_key(const char *path, vch_key **out, vouch_error *err)
+{
+    VCH_SCOPED(vch_secret_drop) vch_secret pem = { 0 };
+    vouch_code rc = vch_file_read_secret(path, VCH_KEY_PEM_MAX_SIZE, &pem, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    return vch_key_from_private_pem((vouch_span) { pem.data, pem.size }, out, err);
+}
+
+/* The certificate as it is with its stolen key, or its evidence over a key of our own. */
+static vouch_code make_identity(const values *v, vch_key **key, vch_buffer *out, vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer genuine = vch_buffer_with_cap(VCH_PEM_MAX_SIZE);
+    if (v->key != NULL) {
+        vouch_code rc = read_key(v->key, key, err);
+        return rc == VOUCH_OK ? read_certificate(v->certificate, out, err) : rc;
+    }
+    vouch_code rc = vch_key_generate(VCH_KEY_P384, key, err);
     if (rc == VOUCH_OK)
-        rc = vch_pem_decode_one(vch_buffer_span(&pem), VCH_PEM_CERTIFICATE, VCH_PEM_NO_TEXT, &der,
-                                err);
+        rc = read_certificate(v->certificate, &genuine, err);
     if (rc == VOUCH_OK)
-        rc = vch_sim_forge_certificate(vch_buffer_span(&der), key, out, err);
+        rc = vch_sim_forge_certificate(vch_buffer_span(&genuine), *key, out, err);
     return rc;
 }
 
@@ -117,6 +140,11 @@ static const vch_option options[] = {
       .argument = "PEM",
       .required = true,
       .help = "the genuine certificate" },
+    { .name = "key",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, key),
+      .argument = "PEM",
+      .help = "its stolen key: offer the certificate as it is" },
     { .name = "connect",
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, connect),
@@ -129,7 +157,8 @@ static const vch_option options[] = {
 static const vch_usage usage = {
     .command = "vouch-sim impostor",
     .operands = "",
-    .summary = "Offer a genuine certificate's evidence over another key. Exit status 1: refused.",
+    .summary = "Offer a certificate of others: with its stolen key, or over another. Exit status "
+               "1: refused.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
 };
@@ -144,9 +173,7 @@ int vch_cmd_impostor(vch_runtime *rt, int argc, char *argv[])
     VCH_SCOPED(vch_buffer_drop) vch_buffer forged = vch_buffer_with_cap(VCH_PEM_MAX_SIZE);
     if (!vch_command_begin(rt, &usage, argc, argv, &v, &operands, &status))
         return status;
-    vouch_code rc = vch_key_generate(VCH_KEY_P384, &key, &err);
-    if (rc == VOUCH_OK)
-        rc = forge(v.certificate, key, &forged, &err);
+    vouch_code rc = make_identity(&v, &key, &forged, &err);
     if (rc == VOUCH_OK)
         rc = knock(v.connect, vch_buffer_span(&forged), key, &err);
     if (rc != VOUCH_OK)
