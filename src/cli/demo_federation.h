@@ -49,8 +49,6 @@ typedef struct vch_demo_disguise {
     const char *name;         /* claims this name */
     const char *program;      /* path of another executable */
     const char *plan;         /* another plan, inside the site */
-    const char *attestation;  /* another attestation.yaml, inside the site */
-    bool bare;                /* not in a TEE, not even a simulated one */
     const char *connect;      /* ADDR:PORT in place of the aggregator's */
     const char *verifier_url; /* in place of the verifier's */
 } vch_demo_disguise;

@@ -115,16 +115,16 @@ static vouch_code other_role(const vch_demo_scene *scene, const vch_demo_federat
                  out, err);
 }
 
+/* The site's own PKI certificate and key, as OpenFL alone would accept them. */
 static vouch_code no_evidence(const vch_demo_scene *scene, const vch_demo_federation *f,
                               vch_demo_intrusion *out, vouch_error *err)
 {
-    vouch_code rc = copy_changed(scene, "plan/attestation.yaml", "plan/no-attestation.yaml",
-                                 "collaborator: true", "collaborator: false", err);
-    if (rc == VOUCH_OK)
-        rc = knock(scene, f, "intruder-no-evidence", INTRUDING_SITE,
-                   &(vch_demo_disguise) { .attestation = "plan/no-attestation.yaml", .bare = true },
-                   out, err);
-    return rc;
+    return vch_demo_start(scene, "intruder-no-evidence", INTRUDING_SITE,
+                          ARGV("vouch-sim", "impostor", "--certificate",
+                               "cert/client/col_" INTRUDING_SITE ".crt", "--key",
+                               "cert/client/col_" INTRUDING_SITE ".key", "--connect",
+                               f->aggregator_address, "--log-format", "json"),
+                          NULL, next_actor(out), err);
 }
 
 /* A relay that obeys a file of the intruding site, and the address at which it listens. */
@@ -204,7 +204,7 @@ const vch_demo_intruder_kind vch_demo_intruder_kinds[] = {
     { "other-site", "the genuine program on another site under a participant's name", NULL,
       other_site },
     { "other-role", "the genuine program in the other role", NULL, other_role },
-    { "no-evidence", "no evidence at all", NULL, no_evidence },
+    { "no-evidence", "a participant's PKI certificate, and no evidence at all", NULL, no_evidence },
     { "expired-token", "the genuine program with a token that expired", get_token, expired_token },
 };
 const size_t vch_demo_intruder_kind_count =

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "cli/demo_federation.h"
 #include "cli/demo_steps.h"
 
@@ -86,17 +88,16 @@ vouch_code vch_demo_start_collaborator(const vch_demo_scene *scene, const vch_de
     if (rc == VOUCH_OK)
         rc = vch_path_join(scene->programs, "vouch", program, err);
     if (rc == VOUCH_OK)
-        rc = environment_path(scene, "ATTESTATION_REPORT_PATH", site, "reports", reports, err);
+        rc = environment_path(scene, "ATTESTATION_REPORT_PATH", site,
+                              strcmp(actor_name, site) == 0 ? "reports" : "intruder", reports, err);
     if (rc != VOUCH_OK)
         return rc;
     (void)snprintf(verifier, sizeof verifier, "AVS_URL=%s",
                    or_else(disguise->verifier_url, f->verifier_url));
-    if (!disguise->bare)
-        say_tee(&line, f, platform);
-    say(&line, ARGV(or_else(disguise->program, disguise->bare ? "vouch" : program), "collaborator",
-                    "start", "-n", or_else(disguise->name, site), "-p",
-                    or_else(disguise->plan, "plan/plan.yaml"), "--attestation",
-                    or_else(disguise->attestation, "plan/attestation.yaml"), "--connect",
+    say_tee(&line, f, platform);
+    say(&line, ARGV(or_else(disguise->program, program), "collaborator", "start", "-n",
+                    or_else(disguise->name, site), "-p", or_else(disguise->plan, "plan/plan.yaml"),
+                    "--attestation", "plan/attestation.yaml", "--connect",
                     or_else(disguise->connect, f->aggregator_address), "--log-format", "json",
                     "--log-level", "info"));
     rc = vch_demo_start(scene, actor_name, site, line.item, ARGV(reports, verifier), out, err);

@@ -19,6 +19,8 @@ typedef struct stage {
     vch_demo_actor aggregator;
     vch_demo_actor collaborators[VCH_DEMO_COLLABORATORS_MAX];
     vch_demo_intruder *knocking; /* the intruder at the door, or NULL */
+    vch_demo_actor *knocker;     /* its process */
+    int silent_turns;            /* since that ended without a verdict */
     vch_demo_intrusion intrusions[VCH_DEMO_INTRUDERS_MAX];
 } stage;
 
@@ -72,12 +74,13 @@ static void note_participant(stage *s, const vch_json *event)
 }
 
 /* A verdict while an intruder knocks is the intruder's: the others are in, or not yet started. */
-static void note_intruder(stage *s, const vch_json *event, bool admitted)
+static void note_intruder(stage *s, const vch_json *event, bool admitted, const char *by)
 {
     vch_demo_intruder *i = s->knocking;
     i->admitted = admitted;
     copy_text(event, "code", i->code, sizeof i->code);
     copy_text(event, "message", i->message, sizeof i->message);
+    i->refused_by = by;
     if (s->watcher->intruder != NULL)
         s->watcher->intruder(s->watcher->context, i);
     s->knocking = NULL;
@@ -92,9 +95,31 @@ static void note(stage *s, const vch_json *event)
     else if (vch_demo_event_is(event, "federation.finished"))
         s->play->finished = true;
     else if ((admitted || refused) && s->knocking != NULL)
-        note_intruder(s, event, admitted);
+        note_intruder(s, event, admitted, VCH_DEMO_AGGREGATOR);
     else if (admitted)
         note_participant(s, event);
+}
+
+/*
+ * The genuine program judges the aggregator before it shows itself: an intruder that runs it may be
+ * turned away by its own side, with the same codes.
+ */
+static vouch_code note_own_refusal(stage *s, vouch_error *err)
+{
+    vouch_code rc = VOUCH_OK;
+    while (rc == VOUCH_OK && s->knocking != NULL && s->knocker != NULL) {
+        VCH_SCOPED(vch_json_drop) vch_json *event = NULL;
+        rc = vch_demo_event_next(s->knocker, 0, &event, err);
+        if (event == NULL)
+            break;
+        if (vch_demo_event_is(event, "admission.refused"))
+            note_intruder(s, event, false, "its own program");
+    }
+    if (rc == VOUCH_OK && s->knocking != NULL && s->knocker != NULL && s->knocker->child.ended
+        && ++s->silent_turns > 20)
+        return vouch_fail(err, VOUCH_E_INTERNAL, "it ended before it came to the door (see %s)",
+                          s->knocker->log);
+    return rc;
 }
 
 /* Take events until `done` says so, the aggregator ends, or time is up. */
@@ -104,7 +129,9 @@ static vouch_code pump(stage *s, bool (*done)(const stage *s, size_t wanted), si
     int64_t until = vch_clock_monotonic_ms() + timeout_ms;
     while (!done(s, wanted)) {
         VCH_SCOPED(vch_json_drop) vch_json *event = NULL;
-        vouch_code rc = vch_demo_event_next(&s->aggregator, 200, &event, err);
+        vouch_code rc = vch_demo_event_next(&s->aggregator, 100, &event, err);
+        if (rc == VOUCH_OK && event == NULL)
+            rc = note_own_refusal(s, err);
         if (rc != VOUCH_OK)
             return rc;
         if (event != NULL)
@@ -178,11 +205,15 @@ static vouch_code try_intruder(stage *s, size_t index, vouch_error *err)
     vch_demo_intruder *i = &s->play->intruders[s->play->intruder_count++];
     *i = (vch_demo_intruder) { .name = kind->name, .title = kind->title, .tried = true };
     s->knocking = i;
-    vouch_code rc = kind->start(s->scene, s->f, &s->intrusions[index], err);
+    s->silent_turns = 0;
+    vch_demo_intrusion *intrusion = &s->intrusions[index];
+    vouch_code rc = kind->start(s->scene, s->f, intrusion, err);
+    s->knocker = intrusion->count > 0 ? &intrusion->actor[intrusion->count - 1] : NULL;
     if (rc == VOUCH_OK)
         rc = pump(s, intruder_answered, 0, INTRUDER_MS, err);
     vch_demo_intrusion_drop(&s->intrusions[index]);
     s->knocking = NULL;
+    s->knocker = NULL;
     return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "intruder '%s'", kind->name);
 }
 

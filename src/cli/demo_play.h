@@ -35,6 +35,7 @@ typedef struct vch_demo_intruder {
     const char *title; /* a sentence for people */
     bool tried;
     bool admitted;
+    const char *refused_by; /* whose check it was */
     char code[32];
     char message[256];
 } vch_demo_intruder;

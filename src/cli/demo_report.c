@@ -133,6 +133,7 @@ static void json_intruders(vch_json_writer *w, const vch_demo_play *play)
         vch_json_put_string(w, "name", in->name);
         vch_json_put_string(w, "title", in->title);
         vch_json_put_bool(w, "admitted", in->admitted);
+        vch_json_put_string(w, "by", in->refused_by);
         vch_json_put_string(w, "code", in->code);
         vch_json_put_string(w, "message", in->message);
         vch_json_end(w);

@@ -6,8 +6,10 @@
 #include "cli/demo_steps.h"
 #include "codec/hex.h"
 #include "crypto/hash.h"
+#include "crypto/pem.h"
 #include "crypto/rand.h"
 #include "host/clock.h"
+#include "identity/ratls_cert.h"
 
 #define TEXT_CAP ((size_t)1 << 16)
 
@@ -104,16 +106,21 @@ static vouch_code write_inside(const vch_demo_scene *scene, const vch_demo_feder
 
 /* A site's directory: plan, cols, and one shard of the data. */
 static vouch_code make_site(const vch_demo_scene *scene, const vch_demo_federation *f,
-                            const char *site, const char *data, size_t shard, vouch_error *err)
+                            const char *site, const char *data, vouch_error *err)
 {
+    char name[32];
     char inside[128];
     VCH_SCOPED(vch_buffer_drop) vch_buffer text = vch_buffer_with_cap(TEXT_CAP);
     vouch_code rc = write_inside(scene, f, site, "plan.yaml", write_plan, err);
     if (rc == VOUCH_OK)
         rc = write_inside(scene, f, site, "cols.yaml", write_cols, err);
     (void)snprintf(inside, sizeof inside, "%s/plan/data.yaml", site);
-    vch_buffer_append_fmt(&text, "# collaborator,path of its data#shard/of\n%s,%s#%zu/%zu\n", site,
-                          data, shard, f->collaborator_count);
+    /* the aggregator has a line, too: an intruder will start the collaborator's program there */
+    vch_buffer_append_fmt(&text, "# collaborator,path of its data#shard/of\n%s,%s#0/%zu\n",
+                          VCH_DEMO_AGGREGATOR, data, f->collaborator_count);
+    for (size_t i = 0; i < f->collaborator_count; i++)
+        vch_buffer_append_fmt(&text, "%s,%s#%zu/%zu\n", vch_demo_collaborator_name(i, name), data,
+                              i, f->collaborator_count);
     return rc == VOUCH_OK ? vch_demo_write(scene, inside, &text, err) : rc;
 }
 
@@ -178,10 +185,24 @@ static vouch_code certify_all(const vch_demo_scene *scene, const vch_demo_federa
 static vouch_code enrolment_digest(const vch_demo_scene *scene, const char *site, const char *cert,
                                    char out[static 65], vouch_error *err)
 {
-    VCH_SCOPED(vch_json_drop) vch_json *answer = NULL;
-    vouch_code rc =
-        vch_demo_ask(scene, site, ARGV("vouch", "cert", "show", cert, "--json"), &answer, err);
-    return rc == VOUCH_OK ? vch_demo_copy_member(answer, "spki_sha256", out, 65, err) : rc;
+    char path[VCH_PATH_SIZE];
+    uint8_t digest[32];
+    vch_ratls_cert parsed = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer pem = vch_buffer_with_cap(TEXT_CAP);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer der = vch_buffer_with_cap(TEXT_CAP);
+    vouch_code rc = vch_demo_path(scene, path, "%s/%s", err, site, cert);
+    if (rc == VOUCH_OK)
+        rc = vch_file_read(path, TEXT_CAP, &pem, err);
+    if (rc == VOUCH_OK)
+        rc = vch_pem_decode_one(vch_buffer_span(&pem), VCH_PEM_CERTIFICATE, VCH_PEM_NO_TEXT, &der,
+                                err);
+    if (rc == VOUCH_OK)
+        rc = vch_ratls_cert_parse(vch_buffer_span(&der), &parsed, err);
+    if (rc == VOUCH_OK)
+        rc = vch_sha256(parsed.spki, digest, err);
+    if (rc == VOUCH_OK)
+        vch_hex_encode((vouch_span) { digest, sizeof digest }, out);
+    return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "'%s/%s'", site, cert);
 }
 
 static vouch_code write_participants(const vch_demo_scene *scene, const vch_demo_federation *f,
@@ -310,12 +331,12 @@ vouch_code vch_demo_make_sites(const vch_demo_scene *scene, vch_demo_federation 
     char site[32];
     vouch_code rc = make_directories(scene, VCH_DEMO_AGGREGATOR, err);
     if (rc == VOUCH_OK)
-        rc = make_site(scene, f, VCH_DEMO_AGGREGATOR, data, 0, err);
+        rc = make_site(scene, f, VCH_DEMO_AGGREGATOR, data, err);
     for (size_t i = 0; rc == VOUCH_OK && i < f->collaborator_count; i++) {
         (void)vch_demo_collaborator_name(i, site);
         rc = make_directories(scene, site, err);
         if (rc == VOUCH_OK)
-            rc = make_site(scene, f, site, data, i, err);
+            rc = make_site(scene, f, site, data, err);
     }
     if (rc == VOUCH_OK)
         rc = certify_all(scene, f, err);
