@@ -29,10 +29,25 @@ int64_t vch_device_deadline_ms(int64_t timeout_ms)
     return vch_clock_monotonic_ms() + timeout_ms;
 }
 
+static vouch_code code_of(int number)
+{
+    switch (number) {
+    case ENOENT:
+    case ENOTDIR:
+        return VOUCH_E_NOT_FOUND;
+    case EBUSY:
+    case EAGAIN:
+    case ETXTBSY:
+    case EINTR:
+        return VOUCH_E_REFUSED;
+    default: /* an open set: whatever else a system may say */
+        return VOUCH_E_IO;
+    }
+}
+
 static vouch_code refuse_errno(vouch_error *err, const char *doing, const char *path)
 {
-    vouch_code code = errno == ENOENT || errno == ENOTDIR ? VOUCH_E_NOT_FOUND : VOUCH_E_IO;
-    return vouch_fail(err, code, "%s '%s': %s", doing, path, strerror(errno));
+    return vouch_fail(err, code_of(errno), "%s '%s': %s", doing, path, strerror(errno));
 }
 
 static vouch_code join(const char *dir, const char *name, char out[static PATH_SIZE],
@@ -47,18 +62,17 @@ static vouch_code join(const char *dir, const char *name, char out[static PATH_S
 static vouch_code is_fifo(const char *path, bool *out, vouch_error *err)
 {
     struct stat s;
-    if (stat(path, &s) != 0)
+    if (lstat(path, &s) != 0)
         return refuse_errno(err, "looking at", path);
     *out = S_ISFIFO(s.st_mode);
     return VOUCH_OK;
 }
 
-/* False once the deadline has passed. */
-static bool nap(int64_t deadline_ms)
+bool vch_device_nap(int64_t deadline_ms, int64_t nap_ms)
 {
     if (vch_clock_monotonic_ms() >= deadline_ms)
         return false;
-    struct timespec t = { 0, RETRY_MS * 1000000L };
+    struct timespec t = { 0, nap_ms * 1000000L };
     (void)nanosleep(&t, NULL);
     return true;
 }
@@ -67,16 +81,16 @@ static bool nap(int64_t deadline_ms)
 static vouch_code open_for_write(const char *path, bool fifo, int64_t deadline_ms, int *out,
                                  vouch_error *err)
 {
-    int flags = O_WRONLY | O_CLOEXEC | (fifo ? O_NONBLOCK : 0);
+    int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | (fifo ? O_NONBLOCK : 0);
     for (;;) {
         int fd = open(path, flags);
         if (fd >= 0) {
             *out = fd;
             return VOUCH_OK;
         }
-        if (errno != EINTR && !(fifo && errno == ENXIO))
+        if (!fifo || (errno != EINTR && errno != ENXIO))
             return refuse_errno(err, "opening", path);
-        if (!nap(deadline_ms))
+        if (!vch_device_nap(deadline_ms, RETRY_MS))
             return vouch_fail(err, VOUCH_E_TIMEOUT, "'%s': nobody serves it", path);
     }
 }
@@ -95,6 +109,8 @@ vouch_code vch_device_write(const char *dir, const char *name, vouch_span bytes,
     if (rc != VOUCH_OK)
         return rc;
     ssize_t written = write(fd, bytes.data, bytes.size);
+    if (written < 0 && fifo && errno == EAGAIN) /* full: an earlier request was never taken */
+        return vouch_fail(err, VOUCH_E_IO, "'%s' is full: nobody takes what is written", path);
     if (written < 0)
         return refuse_errno(err, "writing", path);
     if ((size_t)written != bytes.size)
@@ -121,39 +137,90 @@ static vouch_code await_bytes(int fd, const char *path, int64_t deadline_ms, vou
     }
 }
 
-/* One read appended to `out`; *end is set at the end of the file. */
-static vouch_code read_some(int fd, const char *path, vch_buffer *out, bool *end, vouch_error *err)
+/* One device file open for reading. */
+typedef struct reader {
+    char path[PATH_SIZE];
+    int fd;
+    bool fifo;
+    int64_t deadline_ms;
+} reader;
+
+static void reader_drop(reader *r)
 {
-    uint8_t some[READ_SIZE];
-    ssize_t got = read(fd, some, sizeof some);
-    if (got < 0 && (errno == EINTR || errno == EAGAIN))
-        return VOUCH_OK;
-    if (got < 0)
-        return refuse_errno(err, "reading", path);
-    *end = got == 0;
-    vch_buffer_append(out, (vouch_span) { some, (size_t)got });
-    return vch_buffer_finish(out, path, err);
+    close_drop(&r->fd);
+}
+
+static vouch_code reader_open(reader *r, const char *dir, const char *name, int64_t deadline_ms,
+                              vouch_error *err)
+{
+    r->deadline_ms = deadline_ms;
+    vouch_code rc = join(dir, name, r->path, err);
+    if (rc == VOUCH_OK)
+        rc = is_fifo(r->path, &r->fifo, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    r->fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | (r->fifo ? O_NONBLOCK : 0));
+    return r->fd >= 0 ? VOUCH_OK : refuse_errno(err, "opening", r->path);
+}
+
+/* Up to `size` bytes; *got is 0 at the end of the file only. */
+static vouch_code reader_some(const reader *r, uint8_t *to, size_t size, size_t *got,
+                              vouch_error *err)
+{
+    for (;;) {
+        vouch_code rc = r->fifo ? await_bytes(r->fd, r->path, r->deadline_ms, err) : VOUCH_OK;
+        if (rc != VOUCH_OK)
+            return rc;
+        ssize_t n = read(r->fd, to, size);
+        if (n >= 0) {
+            *got = (size_t)n;
+            return VOUCH_OK;
+        }
+        /* A pseudo-file that answers EAGAIN has nothing for this open any more. */
+        if (!r->fifo || (errno != EINTR && errno != EAGAIN))
+            return refuse_errno(err, "reading", r->path);
+    }
 }
 
 vouch_code vch_device_read(const char *dir, const char *name, int64_t deadline_ms, vch_buffer *out,
                            vouch_error *err)
 {
-    char path[PATH_SIZE];
-    bool fifo = false;
-    vouch_code rc = join(dir, name, path, err);
-    if (rc == VOUCH_OK)
-        rc = is_fifo(path, &fifo, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    VCH_SCOPED(close_drop) int fd = open(path, O_RDONLY | O_CLOEXEC | (fifo ? O_NONBLOCK : 0));
-    if (fd < 0)
-        return refuse_errno(err, "opening", path);
-    bool end = false;
-    while (rc == VOUCH_OK && !end) {
-        if (fifo)
-            rc = await_bytes(fd, path, deadline_ms, err);
+    VCH_SCOPED(reader_drop) reader r = { .fd = -1 };
+    uint8_t some[READ_SIZE];
+    size_t got = 1;
+    vouch_code rc = reader_open(&r, dir, name, deadline_ms, err);
+    while (rc == VOUCH_OK && got > 0) {
+        rc = reader_some(&r, some, sizeof some, &got, err);
         if (rc == VOUCH_OK)
-            rc = read_some(fd, path, out, &end, err);
+            vch_buffer_append(out, (vouch_span) { some, got });
+        if (rc == VOUCH_OK)
+            rc = vch_buffer_finish(out, r.path, err);
     }
     return rc;
+}
+
+vouch_code vch_device_read_secret(const char *dir, const char *name, size_t size,
+                                  int64_t deadline_ms, vch_secret *out, vouch_error *err)
+{
+    VCH_SCOPED(reader_drop) reader r = { .fd = -1 };
+    VCH_SCOPED(vch_secret_drop) vch_secret key = { 0 };
+    size_t have = 0;
+    size_t got = 1;
+    vouch_code rc = vch_secret_alloc(&key, size + 1, err); /* one more, to see a longer file */
+    if (rc == VOUCH_OK)
+        rc = reader_open(&r, dir, name, deadline_ms, err);
+    while (rc == VOUCH_OK && got > 0 && have <= size) {
+        rc = reader_some(&r, key.data + have, size + 1 - have, &got, err);
+        if (rc == VOUCH_OK)
+            have += got;
+    }
+    if (rc != VOUCH_OK)
+        return rc;
+    if (have != size)
+        return vouch_fail(err, VOUCH_E_FORMAT, "'%s' does not hold exactly %zu bytes", r.path,
+                          size);
+    key.size = size;
+    *out = key;
+    key = (vch_secret) { 0 };
+    return VOUCH_OK;
 }

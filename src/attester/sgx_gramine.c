@@ -21,7 +21,7 @@ static vouch_code gramine_quote(const char *dir,
 vouch_code vch_sgx_gramine_new(const char *dir, int64_t timeout_ms, vch_attester **out,
                                vouch_error *err)
 {
-    static const vch_attester_backend backend = { "gramine", gramine_quote };
+    static const vch_attester_backend backend = { "gramine", gramine_quote, "keys/_sgx_mrenclave" };
     VCH_SCOPED(vch_buffer_drop) vch_buffer type = vch_buffer_with_cap(TYPE_MAX_SIZE);
     vouch_code rc =
         vch_device_read(dir, "attestation_type", vch_device_deadline_ms(timeout_ms), &type, err);

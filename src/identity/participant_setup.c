@@ -215,7 +215,7 @@ static vouch_code set_up_attested(vch_participant *p, const needs *n, vouch_erro
     if (rc == VOUCH_OK)
         rc = check_pinned(p, p->site_key, n->key_path, err);
     if (rc == VOUCH_OK)
-        rc = vch_sgx_gramine_new(p->local->attestation_dir, DEVICE_TIMEOUT_MS, &p->attester, err);
+        rc = vch_attester_open(p->local->attestation_dir, DEVICE_TIMEOUT_MS, &p->attester, err);
     if (rc == VOUCH_OK && p->role == VCH_ROLE_AGGREGATOR)
         rc = vch_federation_ca_new(p->address, vch_participant_now(p), &p->ca, err);
     return rc;
