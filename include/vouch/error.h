@@ -48,6 +48,11 @@ VOUCH_API VOUCH_MUST_CHECK VOUCH_PRINTF(3, 4) vouch_code
 VOUCH_API VOUCH_MUST_CHECK VOUCH_PRINTF(3, 4) vouch_code
     vouch_wrap(vouch_error *err, vouch_code code, const char *fmt, ...);
 
+#ifdef __clang_analyzer__ /* it reads one file at a time: the code given is the code returned */
+#define vouch_fail(err, code, ...) ((void)!vouch_fail((err), (code), __VA_ARGS__), (code))
+#define vouch_wrap(err, code, ...) ((void)!vouch_wrap((err), (code), __VA_ARGS__), (code))
+#endif
+
 /*
  * Write the chain as one line, newest frame first, joined by ": ".
  *

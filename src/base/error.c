@@ -16,7 +16,7 @@ static void frame_put(vouch_error *err, vouch_code code, const char *fmt, va_lis
     err->code = code;
 }
 
-vouch_code vouch_fail(vouch_error *err, vouch_code code, const char *fmt, ...)
+vouch_code(vouch_fail)(vouch_error *err, vouch_code code, const char *fmt, ...)
 {
     if (err == NULL)
         return code;
@@ -28,7 +28,7 @@ vouch_code vouch_fail(vouch_error *err, vouch_code code, const char *fmt, ...)
     return code;
 }
 
-vouch_code vouch_wrap(vouch_error *err, vouch_code code, const char *fmt, ...)
+vouch_code(vouch_wrap)(vouch_error *err, vouch_code code, const char *fmt, ...)
 {
     if (err == NULL)
         return code;
