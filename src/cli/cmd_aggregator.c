@@ -263,7 +263,7 @@ static vouch_code find_endpoint(const service *s, const char *listen, vch_endpoi
 {
     if (listen != NULL)
         return vch_endpoint_parse(listen, out, err);
-    *out = (vch_endpoint) { .host = "::", .port = s->site.view->agg_port };
+    *out = (vch_endpoint) { .host = "::", .port = vch_plan_look(s->site.plan)->agg_port };
     return VOUCH_OK;
 }
 

@@ -157,11 +157,11 @@ static vouch_code find_aggregator(client *c, const char *connect, vouch_error *e
 {
     if (connect != NULL)
         return vch_endpoint_parse(connect, &c->aggregator, err);
-    int size =
-        snprintf(c->aggregator.host, sizeof c->aggregator.host, "%s", c->site.view->agg_addr);
+    int size = snprintf(c->aggregator.host, sizeof c->aggregator.host, "%s",
+                        vch_plan_look(c->site.plan)->agg_addr);
     if (size < 0 || (size_t)size >= sizeof c->aggregator.host)
         return vouch_fail(err, VOUCH_E_CONFIG, "network.settings.agg_addr is too long");
-    c->aggregator.port = c->site.view->agg_port;
+    c->aggregator.port = vch_plan_look(c->site.plan)->agg_port;
     return VOUCH_OK;
 }
 

@@ -261,7 +261,7 @@ static void name_missing(vch_buffer *list, const char *path)
 /* Without attestation these files are all there is: name every one that is missing at once. */
 static vouch_code check_pki(const vch_site *site, const pki_paths *pki, vouch_error *err)
 {
-    VCH_SCOPED(vch_buffer_drop) vch_buffer list = vch_buffer_with_cap(4 * VCH_PATH_SIZE);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer list = vch_buffer_with_cap((size_t)4 * VCH_PATH_SIZE);
     if (site->attestation != NULL)
         return VOUCH_OK; /* local.enrolment may name others; identity says what it lacks */
     name_missing(&list, pki->cert);

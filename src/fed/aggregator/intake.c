@@ -81,7 +81,10 @@ static vouch_code on_head(void *context, const vch_task_results_head *head, vouc
     r->has_head = true;
     r->round = head->round;
     r->task = vch_plan_task_find(plan, head->task_name);
-    r->task_at = r->task == NULL ? SIZE_MAX : (size_t)(r->task - vch_plan_look(plan)->task);
+    r->ruling = VCH_RESULT_NOT_OWED;
+    if (r->task == NULL)
+        return VOUCH_OK;
+    r->task_at = (size_t)(r->task - vch_plan_look(plan)->task);
     r->ruling = vch_round_judge(r->intake->round, r->member, head->round, r->task_at);
     if (r->ruling != VCH_RESULT_TAKE)
         return VOUCH_OK;

@@ -151,7 +151,7 @@ static vouch_code selection_weigh(selection *s,
             s->result[kept++] = s->result[i];
     }
     s->count = kept;
-    if (kept == 0)
+    if (s->count == 0)
         return vouch_fail(err, VOUCH_E_NOT_FOUND, "no collaborator reported it");
     for (size_t i = 0; i < kept; i++)
         s->size[i] = weight_of(s->result[i]);

@@ -2,20 +2,20 @@
 
 #include <stdlib.h>
 
-typedef struct member {
+typedef struct seat {
     uint64_t owed;     /* tasks of this round */
     uint64_t reported; /* of those */
     int32_t asked;     /* the round in which it last asked for work, or NEVER */
     bool connected;    /* since it last asked, not all its connections have gone */
     bool told;         /* to quit */
-} member;
+} seat;
 
 struct vch_round {
     vch_round_options options;
     int32_t number;
     int64_t handed_out_ms; /* first hand-out of this round, or UNSET */
     int64_t finished_ms;   /* when the last round ended, or UNSET */
-    member members[];
+    seat seats[];
 };
 
 #define UNSET INT64_MIN
@@ -48,14 +48,14 @@ vouch_code vch_round_new(const vch_round_options *options, vch_round **out, vouc
     vouch_code rc = check_options(options, err);
     if (rc != VOUCH_OK)
         return rc;
-    vch_round *r = calloc(1, sizeof *r + options->member_count * sizeof(member));
+    vch_round *r = calloc(1, sizeof *r + options->member_count * sizeof(seat));
     if (r == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu members", options->member_count);
     r->options = *options;
     if (r->options.minimum_reporting == 0)
         r->options.minimum_reporting = 1;
     for (size_t m = 0; m < options->member_count; m++)
-        r->members[m].asked = NEVER;
+        r->seats[m].asked = NEVER;
     r->number = options->first_round;
     r->handed_out_ms = UNSET;
     r->finished_ms = UNSET;
@@ -71,7 +71,7 @@ void vch_round_free(vch_round *r)
 void vch_round_assign(vch_round *r, const uint64_t *tasks)
 {
     for (size_t m = 0; m < r->options.member_count; m++)
-        r->members[m].owed = tasks[m];
+        r->seats[m].owed = tasks[m];
 }
 
 int32_t vch_round_number(const vch_round *r)
@@ -84,9 +84,9 @@ bool vch_round_finished(const vch_round *r)
     return r->number >= r->options.end_round;
 }
 
-vch_round_answer vch_round_ask(vch_round *r, size_t at, int64_t now_ms, uint64_t *out_tasks)
+vch_round_answer vch_round_ask(vch_round *r, size_t member, int64_t now_ms, uint64_t *out_tasks)
 {
-    member *m = &r->members[at];
+    seat *m = &r->seats[member];
     m->connected = true;
     m->asked = r->number;
     if (vch_round_finished(r)) {
@@ -102,9 +102,9 @@ vch_round_answer vch_round_ask(vch_round *r, size_t at, int64_t now_ms, uint64_t
     return VCH_ROUND_WORK;
 }
 
-vch_round_ruling vch_round_judge(const vch_round *r, size_t at, int32_t round, size_t task)
+vch_round_ruling vch_round_judge(const vch_round *r, size_t member, int32_t round, size_t task)
 {
-    const member *m = &r->members[at];
+    const seat *m = &r->seats[member];
     if (vch_round_finished(r))
         return VCH_RESULT_OVER;
     if (round != r->number)
@@ -132,15 +132,15 @@ const char *vch_round_ruling_text(vch_round_ruling ruling)
     return "unknown";
 }
 
-void vch_round_report(vch_round *r, size_t at, size_t task)
+void vch_round_report(vch_round *r, size_t member, size_t task)
 {
     if (task < r->options.task_count)
-        r->members[at].reported |= UINT64_C(1) << task;
+        r->seats[member].reported |= UINT64_C(1) << task;
 }
 
-bool vch_round_is_done(const vch_round *r, size_t at)
+bool vch_round_is_done(const vch_round *r, size_t member)
 {
-    const member *m = &r->members[at];
+    const seat *m = &r->seats[member];
     return m->owed != 0 && (m->owed & ~m->reported) == 0;
 }
 
@@ -156,7 +156,7 @@ size_t vch_round_done_count(const vch_round *r)
 static bool all_done(const vch_round *r)
 {
     for (size_t m = 0; m < r->options.member_count; m++) {
-        if ((r->members[m].owed & ~r->members[m].reported) != 0)
+        if ((r->seats[m].owed & ~r->seats[m].reported) != 0)
             return false;
     }
     return true;
@@ -204,21 +204,21 @@ void vch_round_advance(vch_round *r, int64_t now_ms)
     r->number++;
     r->handed_out_ms = UNSET;
     for (size_t m = 0; m < r->options.member_count; m++) {
-        r->members[m].owed = 0;
-        r->members[m].reported = 0;
+        r->seats[m].owed = 0;
+        r->seats[m].reported = 0;
     }
     if (vch_round_finished(r))
         r->finished_ms = now_ms;
 }
 
-void vch_round_leave(vch_round *r, size_t at)
+void vch_round_leave(vch_round *r, size_t member)
 {
-    r->members[at].connected = false;
+    r->seats[member].connected = false;
 }
 
 /* OpenFL until 1.6 opens a connection for each call, so one that took part in the last round is
  * waited for even while it has none. */
-static bool is_awaited(const vch_round *r, const member *m)
+static bool is_awaited(const vch_round *r, const seat *m)
 {
     bool took_part = m->asked != NEVER && m->asked >= r->options.end_round - 1;
     return !m->told && (m->connected || took_part);
@@ -233,7 +233,7 @@ bool vch_round_may_exit(const vch_round *r, int64_t now_ms)
     if (now_ms - r->finished_ms >= r->options.farewell_ms)
         return true;
     for (size_t m = 0; m < r->options.member_count; m++) {
-        if (is_awaited(r, &r->members[m]))
+        if (is_awaited(r, &r->seats[m]))
             return false;
     }
     return true;

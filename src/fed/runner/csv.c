@@ -196,29 +196,37 @@ static vouch_code read_row(reader *r, size_t columns, float *out, vouch_error *e
     return VOUCH_OK;
 }
 
+static vouch_code read_rows(reader *r, vch_csv *csv, vouch_error *err)
+{
+    size_t cells = r->input.rest.size / 2 + 1; /* at most: a digit and a separator each */
+    csv->values = calloc(cells, sizeof *csv->values);
+    if (csv->values == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "%s: no memory for %zu numbers", r->name, cells);
+    while (r->input.rest.size > 0) {
+        float *row = csv->values + csv->row_count * csv->column_count;
+        vouch_code rc = read_row(r, csv->column_count, row, err);
+        if (rc != VOUCH_OK)
+            return rc;
+        csv->row_count++;
+    }
+    if (csv->row_count == 0)
+        return vouch_fail(err, VOUCH_E_FORMAT, "%s:2:1: no rows after the header", r->name);
+    return VOUCH_OK;
+}
+
 vouch_code vch_csv_parse(const char *name, vouch_span text, vch_csv *out, vouch_error *err)
 {
     if (text.size > VCH_CSV_MAX_SIZE)
         return vouch_fail(err, VOUCH_E_LIMIT, "%s: more than %zu bytes", name, VCH_CSV_MAX_SIZE);
     reader r = { .name = name, .input = vch_cursor_over(text), .line = 1, .column = 1 };
-    VCH_SCOPED(vch_csv_drop) vch_csv csv = { 0 };
+    vch_csv csv = { 0 };
     vouch_code rc = read_header(&r, &csv.column_count, err);
-    if (rc != VOUCH_OK)
+    if (rc == VOUCH_OK)
+        rc = read_rows(&r, &csv, err);
+    if (rc != VOUCH_OK) {
+        vch_csv_drop(&csv);
         return rc;
-
-    size_t cells = r.input.rest.size / 2 + 1; /* at most: a digit and a separator each */
-    csv.values = calloc(cells, sizeof *csv.values);
-    if (csv.values == NULL)
-        return vouch_fail(err, VOUCH_E_MEMORY, "%s: no memory for %zu numbers", name, cells);
-    while (r.input.rest.size > 0) {
-        rc = read_row(&r, csv.column_count, csv.values + csv.row_count * csv.column_count, err);
-        if (rc != VOUCH_OK)
-            return rc;
-        csv.row_count++;
     }
-    if (csv.row_count == 0)
-        return vouch_fail(err, VOUCH_E_FORMAT, "%s:2:1: no rows after the header", name);
     *out = csv;
-    csv = (vch_csv) { 0 };
     return VOUCH_OK;
 }

@@ -6,6 +6,7 @@
 
 #include "base/cursor.h"
 #include "base/scope.h"
+#include "base/size.h"
 
 #define MAX_SHARDS 100000
 
@@ -79,7 +80,10 @@ void vch_dataset_drop(vch_dataset *set)
 
 static vouch_code alloc_rows(vch_rows *rows, size_t count, size_t feature_count, vouch_error *err)
 {
-    rows->features = calloc(count * feature_count, sizeof *rows->features);
+    size_t cells = 0;
+    if (!vch_size_mul(count, feature_count, &cells) || cells == 0)
+        return vouch_fail(err, VOUCH_E_LIMIT, "%zu rows of %zu features", count, feature_count);
+    rows->features = calloc(cells, sizeof *rows->features);
     rows->labels = calloc(count, sizeof *rows->labels);
     if (rows->features == NULL || rows->labels == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu rows", count);
