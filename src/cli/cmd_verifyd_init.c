@@ -1,4 +1,5 @@
 #include <stddef.h>
+#include <string.h>
 
 #include "cli/verifyd_commands.h"
 #include "codec/json_writer.h"
@@ -145,6 +146,10 @@ int vch_cmd_verifyd_init(vch_runtime *rt, int argc, char *argv[])
     vouch_code rc = init(&v, operands.item[0], &result, &err);
     if (rc != VOUCH_OK)
         return vch_command_fail(rt, usage.command, rc, &err);
+    if (strpbrk(v.host, ".:") == NULL)
+        (void)fprintf(rt->err,
+                      "%s: note: Intel's Python client refuses host names without a dot ('%s')\n",
+                      usage.command, v.host);
     VCH_SCOPED(vch_buffer_drop) vch_buffer text = vch_buffer_with_cap(1 << 20);
     if (v.common.json)
         put_json(&v, &result, &text);
