@@ -166,7 +166,7 @@ static bool root_is_pinned(const vch_cert_chain *chain, const vch_cert_chain_rul
     return false;
 }
 
-/* What path validation leaves open: the leaf may sign data and is no CA, all above are v3 CAs. */
+/* What path validation leaves open: that the leaf may sign data, and is no CA. */
 static const char *shape_fault(const vch_cert_chain *chain)
 {
     if ((X509_get_extension_flags(chain->certs[0]) & EXFLAG_CA) != 0)
@@ -174,10 +174,6 @@ static const char *shape_fault(const vch_cert_chain *chain)
     uint32_t usage = X509_get_key_usage(chain->certs[0]); /* all ones without the extension */
     if ((usage & X509v3_KU_DIGITAL_SIGNATURE) == 0)
         return "the leaf certificate may not sign";
-    for (size_t i = 1; i < chain->count; i++) {
-        if (X509_check_ca(chain->certs[i]) != 1)
-            return "a certificate above the leaf is no CA by its basic constraints";
-    }
     return NULL;
 }
 

@@ -79,8 +79,11 @@ static void make_certificates(issuer *i, const issuer_spoil *s)
                                 .issuer_cert = vch_buffer_span(&i->root),
                                 .serial = { ca_serial, 1 },
                                 .not_after_unix_s = s->ca_expired ? ISSUER_NOW - 1 : 0,
-                                .kind = s->ca_is_leaf ? VCH_CERT_LEAF : VCH_CERT_CA,
-                                .pathlen = s->ca_is_leaf ? VCH_PATHLEN_NONE : 0,
+                                .kind = s->ca_no_constraints ? VCH_CERT_NO_BASIC_CONSTRAINTS
+                                        : s->ca_is_leaf      ? VCH_CERT_LEAF
+                                                             : VCH_CERT_CA,
+                                .pathlen =
+                                    s->ca_is_leaf || s->ca_no_constraints ? VCH_PATHLEN_NONE : 0,
                                 .kind_critical = true,
                                 .crl_url = "http://127.0.0.1/crl/root.der",
                                 .key_usage = s->ca_no_sign ? VCH_USE_CRL_SIGN

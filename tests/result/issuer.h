@@ -10,8 +10,9 @@
 #define ISSUER_KID "79d80711b754cceb307d4278dc59957f"
 
 typedef struct issuer_spoil {
-    bool ca_is_leaf; /* the signing CA has CA:FALSE */
-    bool ca_no_sign; /* the signing CA's key usage lacks certificate signing */
+    bool ca_is_leaf;        /* the signing CA has CA:FALSE */
+    bool ca_no_constraints; /* the signing CA has no basic constraints at all */
+    bool ca_no_sign;        /* the signing CA's key usage lacks certificate signing */
     bool leaf_is_ca;
     bool leaf_no_sign; /* the leaf's key usage lacks digital signature */
     bool leaf_expired;

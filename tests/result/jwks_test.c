@@ -111,6 +111,22 @@ static void what_cannot_be_judged_is_refused(void **state)
     }
 }
 
+/* A well-formed number that is another key's. */
+static void n_must_be_the_leafs(void **state)
+{
+    (void)state;
+    char *n = strstr((char *)json.data, "\"n\":\"");
+    CHECK(n != NULL);
+    char *digit = n + 200;
+    char was = *digit;
+    vouch_jwks *keys = NULL;
+    vouch_error err = { 0 };
+    *digit = was == 'A' ? 'B' : 'A';
+    CHECK(vouch_jwks_parse(vch_buffer_span(&json), &keys, &err) == VOUCH_E_FORMAT);
+    assert_string_equal(err.frame[0], "n and e are not the leaf certificate's");
+    *digit = was;
+}
+
 static void two_keys_of_one_id_are_refused(void **state)
 {
     (void)state;
@@ -171,6 +187,7 @@ int main(void)
         TEST(a_built_set_is_read_back),
         TEST(the_certificates_name_their_crls),
         TEST(what_cannot_be_judged_is_refused),
+        TEST(n_must_be_the_leafs),
         TEST(two_keys_of_one_id_are_refused),
         TEST(a_chain_has_two_to_ten_certificates),
         TEST(a_certificate_cut_short_or_with_bytes_behind_is_refused),

@@ -442,6 +442,7 @@ static void each_fault_of_the_chain_refuses(void **state)
         vouch_token_reason want;
     } cases[] = {
         { "signing CA that is none", { .ca_is_leaf = true }, VOUCH_TOKEN_CHAIN },
+        { "signing CA without constraints", { .ca_no_constraints = true }, VOUCH_TOKEN_CHAIN },
         { "signing CA that may not sign", { .ca_no_sign = true }, VOUCH_TOKEN_CHAIN },
         { "leaf that is a CA", { .leaf_is_ca = true }, VOUCH_TOKEN_CHAIN },
         { "leaf that may not sign", { .leaf_no_sign = true }, VOUCH_TOKEN_CHAIN },
@@ -514,6 +515,20 @@ static void a_flipped_bit_anywhere_refuses_and_shows_no_claims(void **state)
         vouch_token_verdict_free(v);
         token.data[i] ^= 1;
     }
+}
+
+static void a_token_of_an_unknown_root_says_nothing(void **state)
+{
+    (void)state;
+    subject s;
+    prepare(&s, VOUCH_TEE_SGX, 1);
+    vouch_token_expectation e = expect_subject(&s);
+    e.root_count = 0;
+    VCH_SCOPED(vch_buffer_drop) vch_buffer token = { 0 };
+    make_token(&s, &token);
+    vouch_token_verdict *v = verdict_of(vch_buffer_span(&token), &e);
+    CHECK(vouch_token_verdict_claims(v) == NULL);
+    vouch_token_verdict_free(v);
 }
 
 static void a_token_of_another_kid_is_refused(void **state)
@@ -688,6 +703,7 @@ int main(void)
         TEST(a_missing_or_unreadable_crl_refuses),
         TEST(without_crls_the_verdict_says_that_revocation_was_not_checked),
         TEST(a_flipped_bit_anywhere_refuses_and_shows_no_claims),
+        TEST(a_token_of_an_unknown_root_says_nothing),
         TEST(a_token_of_another_kid_is_refused),
         TEST(a_payload_of_another_shape_is_malformed),
         TEST(a_flat_token_in_a_nested_ones_name_is_malformed),
