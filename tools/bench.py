@@ -14,10 +14,10 @@ import subprocess
 import sys
 
 
-def rows_of(program):
-    run = subprocess.run([program], capture_output=True, text=True)
+def rows_of(command):
+    run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode != 0:
-        print(f"{program}: exit status {run.returncode}\n{run.stderr}", file=sys.stderr)
+        print(f"{command[0]}: exit status {run.returncode}\n{run.stderr}", file=sys.stderr)
         return [], True
     return [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")], False
 
@@ -44,7 +44,7 @@ def main():
     for bench in listed:
         if parts and not any(p in bench["name"] for p in parts):
             continue
-        rows, failed = rows_of(bench["cmd"][0])
+        rows, failed = rows_of(bench["cmd"])
         broken |= failed
         for row in rows:
             results.append(row)
