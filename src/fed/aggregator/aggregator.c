@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "fed/aggregator/model_file.h"
 #include "fed/aggregator/state.h"
 
@@ -165,12 +166,15 @@ static vouch_code make_next_model(vch_aggregator *a, const round_end *end, vouch
                             ? VCH_AGGREGATE_MEDIAN
                             : VCH_AGGREGATE_WEIGHTED_AVERAGE,
             .sum = a->view->release->float32_sum ? VCH_SUM_FLOAT32 : VCH_SUM_FLOAT64,
-            .from_delta = a->view->model_from_delta
+            .from_delta = a->view->model_from_delta,
+            .delta = a->view->delta_updates ? &a->delta : NULL,
         };
         vouch_code rc = vch_results_aggregate(a->results, &over, &recipe, &a->model, err);
         if (rc != VOUCH_OK)
             return rc;
+        a->has_delta = a->view->delta_updates;
     }
+    vch_model_done(&a->previous);
     a->model.round++;
     return VOUCH_OK;
 }
@@ -288,10 +292,25 @@ static vouch_code make_parts(vch_aggregator *a, int32_t first_round, vouch_error
         rc = vch_timer_new(a->options.loop, step, a, &a->step, err);
     if (rc != VOUCH_OK)
         return rc;
+    a->first_round = first_round;
     a->receipts = calloc(a->view->member_count, sizeof *a->receipts);
     if (a->receipts == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu members", a->view->member_count);
     return vch_round_finished(a->round) ? VOUCH_OK : begin_round(a, err);
+}
+
+/* Tensors like the model's, to be filled at each round's end. */
+static vouch_code make_delta(const vch_model *model, vch_model *out, vouch_error *err)
+{
+    vouch_code rc = VOUCH_OK;
+    for (size_t i = 0; rc == VOUCH_OK && i < model->count; i++) {
+        vch_tensor t = { 0 };
+        rc = vch_tensor_init(&t, vch_span_str(model->tensor[i].name), &model->tensor[i].shape, err);
+        if (rc == VOUCH_OK)
+            rc = vch_model_add(out, &t, err);
+        vch_tensor_done(&t);
+    }
+    return rc;
 }
 
 vouch_code vch_aggregator_new(const vch_aggregator_options *options, vch_model *model,
@@ -307,6 +326,8 @@ vouch_code vch_aggregator_new(const vch_aggregator_options *options, vch_model *
         rc = vch_pipeline_find(a->view->pipeline_template, &a->pipeline, err);
     if (rc == VOUCH_OK)
         rc = make_parts(a, model->round, err);
+    if (rc == VOUCH_OK && a->view->delta_updates)
+        rc = make_delta(model, &a->delta, err);
     if (rc != VOUCH_OK)
         return rc;
     a->model = *model;
@@ -330,6 +351,8 @@ void vch_aggregator_free(vch_aggregator *a)
     vch_results_free(a->results);
     vch_round_free(a->round);
     vch_model_done(&a->model);
+    vch_model_done(&a->previous);
+    vch_model_done(&a->delta);
     free(a->receipts);
     free(a);
 }

@@ -218,6 +218,11 @@ static vouch_code read_tensor(void *context, size_t from, size_t count, float *o
     return VOUCH_OK;
 }
 
+typedef struct target {
+    vch_tensor *tensor;
+    vch_tensor *delta; /* NULL: not wanted */
+} target;
+
 /* Each block is read from all sides before it is written, so the result may replace the base. */
 static vouch_code write_tensor(void *context, size_t from, size_t count, const float *values,
                                vouch_error *err)
@@ -226,8 +231,11 @@ static vouch_code write_tensor(void *context, size_t from, size_t count, const f
     if (!vch_values_finite(values, count, &at))
         return vouch_fail(err, VOUCH_E_LIMIT, "element %zu of the aggregate is not finite",
                           from + at);
-    vch_tensor *tensor = context;
-    memcpy(tensor->values + from, values, count * sizeof(float));
+    const target *to = context;
+    float *old = to->tensor->values + from;
+    for (size_t i = 0; to->delta != NULL && i < count; i++)
+        to->delta->values[from + i] = values[i] - old[i];
+    memcpy(old, values, count * sizeof(float));
     return VOUCH_OK;
 }
 
@@ -238,13 +246,14 @@ typedef struct updates {
     size_t count;
 } updates;
 
-static vouch_code aggregate_one(updates *how, vch_tensor *tensor, vouch_error *err)
+static vouch_code aggregate_one(updates *how, size_t at, vch_tensor *tensor, vouch_error *err)
 {
+    target to = { tensor, how->recipe->delta == NULL ? NULL : &how->recipe->delta->tensor[at] };
     vch_aggregate_member base = { .context = tensor, .read = read_tensor };
     const vch_aggregate_options options = { .function = how->recipe->function,
                                             .sum = how->recipe->sum,
                                             .base = how->recipe->from_delta ? &base : NULL };
-    const vch_aggregate_output output = { .context = tensor, .write = write_tensor };
+    const vch_aggregate_output output = { .context = &to, .write = write_tensor };
     vouch_code rc =
         vch_aggregate_tensor(&options, how->members, how->count, tensor->shape.count, &output, err);
     for (size_t i = 0; i < how->count; i++)
@@ -274,6 +283,6 @@ vouch_code vch_results_aggregate(const vch_results *r, const vch_results_selecti
     }
     updates how = { recipe, members, views, s.count };
     for (size_t t = 0; rc == VOUCH_OK && t < model->count; t++)
-        rc = aggregate_one(&how, &model->tensor[t], err);
+        rc = aggregate_one(&how, t, &model->tensor[t], err);
     return rc;
 }

@@ -74,6 +74,7 @@ typedef struct vch_results_recipe {
     vch_aggregate_function function; /* of the task's plan */
     vch_aggregate_sum sum;           /* of the release */
     bool from_delta;                 /* model + float32(mean - model), see vch_aggregate_options */
+    vch_model *delta; /* filled with new model - old model; alike; NULL: not wanted */
 } vch_results_recipe;
 VOUCH_MUST_CHECK vouch_code vch_results_aggregate(const vch_results *r,
                                                   const vch_results_selection *over,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "fed/aggregator/serving.h"
 #include "fed/aggregator/state.h"
 #include "fed/wire/message.h"
 #include "host/clock.h"
@@ -232,44 +233,15 @@ static void hold_missing(vch_aggregator *a, vch_grpc_call *call, size_t member)
     vch_aggregator_poke(a);
 }
 
-/* The tensor asked for, or NULL: only the present round's model is served. */
-static const vch_tensor *find_tensor(const vch_aggregator *a, const vch_wire_tensor_spec *spec)
+static void answer_tensors(vch_aggregator *a, vch_grpc_call *call, const caller *who, vouch_code rc,
+                           vch_buffer *message, const vouch_error *err)
 {
-    vch_tags tags = spec->tags;
-    vch_tags_remove(&tags, VCH_TAG_COMPRESSED);
-    vch_tags_remove(&tags, VCH_TAG_LOSSY);
-    if (spec->report || spec->round != a->model.round
-        || vch_tags_wanted(&tags, spec->round) != VCH_WANT_MODEL)
-        return NULL;
-    return vch_model_find(&a->model, spec->name);
-}
-
-/* Models travel losslessly: through the plan's pipeline if it loses nothing, else the plain one. */
-static vouch_code encode(const vch_aggregator *a, const vch_tensor *tensor,
-                         const vch_wire_tensor_spec *spec, vch_buffer *work, vch_named_tensor *out,
-                         vouch_error *err)
-{
-    static const char *const tags[] = { VCH_TAG_COMPRESSED, VCH_TAG_MODEL, NULL };
-    *out = (vch_named_tensor) { .round = spec->round,
-                                .lossless = spec->require_lossless,
-                                .tags = vch_tags_of(tags) };
-    return vch_pipeline_encode(a->pipeline->lossy ? vch_pipeline_plain() : a->pipeline, tensor,
-                               work, out, err);
-}
-
-static vouch_code write_tensor(vch_aggregator *a, const char *name,
-                               const vch_wire_tensor_spec *spec, vch_buffer *message,
-                               vouch_error *err)
-{
-    VCH_SCOPED(vch_buffer_drop) vch_buffer work = vch_buffer_with_cap(VCH_WIRE_RESPONSE_MAX);
-    VCH_SCOPED(vch_named_tensor_done) vch_named_tensor named = { 0 };
-    vch_wire_header header = answer_header(a, name);
-    vouch_code rc = encode(a, find_tensor(a, spec), spec, &work, &named, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    vch_wire_tensor_response_head(&header, &named, message);
-    vch_buffer_append(message, named.data);
-    return VOUCH_OK;
+    if (rc == VOUCH_OK)
+        reply(a, call, message);
+    else if (rc == VOUCH_E_NOT_FOUND)
+        hold_missing(a, call, who->member);
+    else
+        refuse(a, call, rc, err);
 }
 
 static void on_get_tensor(void *context, vch_grpc_call *call, vouch_span request)
@@ -279,47 +251,36 @@ static void on_get_tensor(void *context, vch_grpc_call *call, vouch_span request
     caller who = { 0 };
     vch_wire_header header = { 0 };
     vch_wire_tensor_spec spec = { 0 };
+    VCH_SCOPED(vch_served_drop) vch_served served = { 0 };
     VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(VCH_WIRE_RESPONSE_MAX);
     vouch_code rc = find_caller(a, call, request, &who, &err);
     if (rc == VOUCH_OK)
         rc = vch_wire_get_tensor_parse(request, &header, &spec, &err);
-    if (rc == VOUCH_OK && find_tensor(a, &spec) == NULL) {
-        hold_missing(a, call, who.member);
-        return;
+    if (rc == VOUCH_OK)
+        rc = vch_serve(a, who.member, &spec, &served, &err);
+    if (rc == VOUCH_OK) {
+        header = answer_header(a, who.name);
+        vch_wire_tensor_response_head(&header, &served.named, &message);
+        vch_buffer_append(&message, served.named.data);
     }
-    if (rc == VOUCH_OK)
-        rc = write_tensor(a, who.name, &spec, &message, &err);
-    if (rc == VOUCH_OK)
-        reply(a, call, &message);
-    else
-        refuse(a, call, rc, &err);
+    answer_tensors(a, call, &who, rc, &message, &err);
 }
 
-static vouch_code write_tensors(vch_aggregator *a, const char *name,
+static vouch_code write_tensors(vch_aggregator *a, const caller *who,
                                 const vch_wire_tensor_spec *specs, size_t count,
                                 vch_buffer *message, vouch_error *err)
 {
-    vch_wire_header header = answer_header(a, name);
+    vch_wire_header header = answer_header(a, who->name);
     vch_wire_tensors_response_begin(&header, message);
     for (size_t i = 0; i < count; i++) {
-        VCH_SCOPED(vch_buffer_drop) vch_buffer work = vch_buffer_with_cap(VCH_WIRE_RESPONSE_MAX);
-        VCH_SCOPED(vch_named_tensor_done) vch_named_tensor named = { 0 };
-        vouch_code rc = encode(a, find_tensor(a, &specs[i]), &specs[i], &work, &named, err);
+        VCH_SCOPED(vch_served_drop) vch_served served = { 0 };
+        vouch_code rc = vch_serve(a, who->member, &specs[i], &served, err);
         if (rc != VOUCH_OK)
             return rc;
-        vch_wire_tensors_response_head(&named, message);
-        vch_buffer_append(message, named.data);
+        vch_wire_tensors_response_head(&served.named, message);
+        vch_buffer_append(message, served.named.data);
     }
     return VOUCH_OK;
-}
-
-static bool have_all(const vch_aggregator *a, const vch_wire_tensor_spec *specs, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (find_tensor(a, &specs[i]) == NULL)
-            return false;
-    }
-    return true;
 }
 
 static void on_get_tensors(void *context, vch_grpc_call *call, vouch_span request)
@@ -339,16 +300,9 @@ static void on_get_tensors(void *context, vch_grpc_call *call, vouch_span reques
     vouch_code rc = find_caller(a, call, request, &who, &err);
     if (rc == VOUCH_OK)
         rc = vch_wire_get_tensors_parse(request, &header, specs, VCH_WIRE_SPEC_MAX, &count, &err);
-    if (rc == VOUCH_OK && !have_all(a, specs, count)) {
-        hold_missing(a, call, who.member);
-        return;
-    }
     if (rc == VOUCH_OK)
-        rc = write_tensors(a, who.name, specs, count, &message, &err);
-    if (rc == VOUCH_OK)
-        reply(a, call, &message);
-    else
-        refuse(a, call, rc, &err);
+        rc = write_tensors(a, &who, specs, count, &message, &err);
+    answer_tensors(a, call, &who, rc, &message, &err);
 }
 
 /* SendLocalTaskResults */

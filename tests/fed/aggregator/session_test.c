@@ -1,0 +1,627 @@
+/* The aggregator's five methods over real sockets: every answer that a client may depend on. The
+ * clock is the test's; the peer is admitted by identity, as one of OpenFL's PKI. */
+#include "fed/aggregator/aggregator.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fed/collaborator/outgoing.h"
+#include "fed/wire/message.h"
+#include "host/file.h"
+#include "identity/admit.h"
+#include "net/grpc_client.h"
+#include "net/kit.h"
+
+#include "sample_plan.h"
+
+#define PATH(method) "/" VCH_WIRE_SERVICE "/" method
+#define NAME "client" /* the common name in the kit's client certificate */
+#define PERCENTAGE                                                                                 \
+    "straggler_handling_policy: {template: openfl.component.PercentagePolicy, settings: "          \
+    "{percent_collaborators_needed: 0.5, minimum_reporting: 1}}\n"
+#define DELTA "delta_updates: false"
+
+static kit keys;
+static kit_gate trusting;
+static int64_t clock_ms;
+
+typedef struct fixture {
+    char directory[VCH_PATH_SIZE];
+    vch_loop *loop;
+    vch_plan *plan;
+    const vch_plan_view *view;
+    vch_model model; /* as the aggregator started */
+    vch_aggregator *aggregator;
+    vch_tls_settings *server_tls, *client_tls;
+    vch_grpc_server *server;
+    vch_grpc_client *client;
+    int done;
+    vouch_code done_rc;
+} fixture;
+
+static int64_t now(void)
+{
+    return clock_ms;
+}
+
+static vouch_code admit(void *context, const vch_tls_peer *peer, vouch_span message, void **session,
+                        vouch_error *err)
+{
+    (void)context;
+    (void)message;
+    static const vch_admission_rules pki = { .file = NULL };
+    const vch_admission_request request = { .certificate = peer->certificate,
+                                            .role = VCH_ROLE_COLLABORATOR,
+                                            .stock = true,
+                                            .chain_trusted = true,
+                                            .now_unix_s = vch_clock_unix_s() };
+    vch_admission verdict = { 0 };
+    vch_admitted_peer *admitted = NULL;
+    vch_admit(&pki, &request, &verdict, &admitted);
+    if (admitted == NULL)
+        return vouch_fail(err, VOUCH_E_REFUSED, "%s", verdict.message);
+    *session = admitted;
+    return VOUCH_OK;
+}
+
+static void free_session(void *session)
+{
+    vch_admitted_peer_free(session);
+}
+
+static void on_done(void *context, vouch_code rc, const vouch_error *why)
+{
+    (void)why;
+    fixture *f = context;
+    f->done++;
+    f->done_rc = rc;
+}
+
+static void make_server(fixture *f)
+{
+    vouch_error err = { 0 };
+    size_t count = 0;
+    vch_tls_gate gate = kit_functions(&trusting);
+    gate.admit = admit;
+    gate.session_free = free_session;
+    const vch_tls_options tls = { .server = true, .gate = gate, .stock = &keys.server_identity };
+    CHECK_OK(vch_tls_settings_new(&tls, &f->server_tls, &err), &err);
+    const vch_grpc_method *methods = vch_aggregator_methods(&count);
+    const vch_grpc_server_options how = { .loop = f->loop,
+                                          .tls = f->server_tls,
+                                          .address = "127.0.0.1",
+                                          .methods = methods,
+                                          .method_count = count,
+                                          .context = f->aggregator };
+    CHECK_OK(vch_grpc_server_new(&how, &f->server, &err), &err);
+    f->client_tls = kit_settings(&keys, &trusting, false, false, true);
+    const vch_grpc_client_options to = { .loop = f->loop,
+                                         .tls = f->client_tls,
+                                         .host = "127.0.0.1",
+                                         .port = vch_grpc_server_port(f->server) };
+    CHECK_OK(vch_grpc_client_connect(&to, &f->client, &err), &err);
+}
+
+static fixture *start(const char *plan_text, const char *cols)
+{
+    static fixture f;
+    vouch_error err = { 0 };
+    f = (fixture) { .plan = sample_plan(plan_text, cols), .model = sample_model() };
+    f.view = vch_plan_look(f.plan);
+    clock_ms = 1000;
+    CHECK_OK(vch_dir_make_temporary(NULL, "vouch-session-", f.directory, &err), &err);
+    CHECK_OK(vch_loop_new(&f.loop, &err), &err);
+    const vch_aggregator_options how = { .plan = f.plan,
+                                         .loop = f.loop,
+                                         .directory = f.directory,
+                                         .keep_models = true,
+                                         .now_ms = now,
+                                         .done = on_done,
+                                         .done_context = &f };
+    vch_model given = sample_model();
+    CHECK_OK(vch_aggregator_new(&how, &given, &f.aggregator, &err), &err);
+    CHECK(given.count == 0);
+    make_server(&f);
+    vch_aggregator_start(f.aggregator);
+    return &f;
+}
+
+static void stop(fixture *f)
+{
+    vch_grpc_client_free(f->client);
+    vch_grpc_server_free(f->server);
+    vch_tls_settings_free(f->client_tls);
+    vch_tls_settings_free(f->server_tls);
+    vch_aggregator_free(f->aggregator);
+    vch_loop_free(f->loop);
+    vch_model_done(&f->model);
+    vch_plan_free(f->plan);
+    CHECK(vch_dir_remove_tree(f->directory, NULL) == VOUCH_OK);
+}
+
+static vch_wire_header header_of(const fixture *f)
+{
+    return (vch_wire_header) { .sender = vch_span_str(NAME),
+                               .receiver = vch_span_str(f->view->aggregator_uuid),
+                               .federation_uuid = vch_span_str(f->view->federation_uuid) };
+}
+
+static vch_grpc_answer ask(fixture *f, const char *path, vouch_span message)
+{
+    vouch_error err = { 0 };
+    vch_grpc_answer answer = { 0 };
+    const vch_grpc_request request = { .path = path, .message = message, .timeout_ms = 10000 };
+    CHECK_OK(vch_grpc_client_call(f->client, &request, &answer, &err), &err);
+    return answer;
+}
+
+static vch_grpc_answer ask_with_header(fixture *f, const char *path, const vch_wire_header *header)
+{
+    vch_buffer message = vch_buffer_with_cap(4096);
+    vch_wire_header_write(header, &message);
+    vch_grpc_answer answer = ask(f, path, vch_buffer_span(&message));
+    vch_buffer_drop(&message);
+    return answer;
+}
+
+/* GetTasks; the tasks borrow from what is kept here until the next call. */
+static const vch_wire_tasks *get_tasks(fixture *f)
+{
+    static vch_wire_tasks tasks;
+    static vch_grpc_answer answer;
+    vouch_error err = { 0 };
+    vch_wire_header header = header_of(f);
+    vch_grpc_answer_drop(&answer);
+    answer = ask_with_header(f, PATH("GetTasks"), &header);
+    CHECK(answer.status.code == VCH_GRPC_OK);
+    CHECK_OK(vch_wire_tasks_parse(vch_buffer_span(&answer.message), &tasks, &err), &err);
+    CHECK(vch_span_is(tasks.header.sender, f->view->aggregator_uuid));
+    CHECK(vch_span_is(tasks.header.receiver, NAME));
+    return &tasks;
+}
+
+static vch_grpc_answer get_tensor(fixture *f, const char *name, int32_t round,
+                                  const char *const *tags)
+{
+    vch_buffer message = vch_buffer_with_cap(4096);
+    vch_wire_header header = header_of(f);
+    const vch_wire_tensor_spec spec = { .name = vch_span_str(name),
+                                        .round = round,
+                                        .tags = vch_tags_of(tags),
+                                        .require_lossless = true };
+    vch_wire_get_tensor_write(&header, &spec, &message);
+    vch_grpc_answer answer = ask(f, PATH("GetAggregatedTensor"), vch_buffer_span(&message));
+    vch_buffer_drop(&message);
+    return answer;
+}
+
+static const char *const model_tags[] = { "model", NULL };
+
+/* The tensor comes, with these tags and these values. */
+static void check_tensor(fixture *f, const char *name, int32_t round, const char *const *tags,
+                         const char *want_tags, const float *values, size_t count)
+{
+    vouch_error err = { 0 };
+    vch_wire_header header = { 0 };
+    vch_named_tensor t = { 0 };
+    int32_t said = -1;
+    char text[256];
+    vch_grpc_answer answer = get_tensor(f, name, round, tags);
+    assert_int_equal(answer.status.code, VCH_GRPC_OK);
+    CHECK_OK(
+        vch_wire_tensor_response_parse(vch_buffer_span(&answer.message), &header, &said, &t, &err),
+        &err);
+    CHECK(said == round && t.round == round && t.lossless && !t.report);
+    CHECK(vch_span_is(t.name, name));
+    assert_string_equal(vch_tags_text(&t.tags, text, sizeof text), want_tags);
+    CHECK(t.data.size == count * sizeof(float));
+    CHECK(memcmp(t.data.data, values, t.data.size) == 0);
+    vch_named_tensor_done(&t);
+    vch_grpc_answer_drop(&answer);
+}
+
+typedef struct pieces {
+    vch_task_results_writer *writer;
+    vch_buffer piece;
+} pieces;
+
+static vouch_code next_piece(void *context, bool *out_more, vouch_span *out, vouch_error *err)
+{
+    pieces *p = context;
+    p->piece.size = 0;
+    vouch_code rc = vch_task_results_writer_next(p->writer, &p->piece, out_more, err);
+    *out = vch_buffer_span(&p->piece);
+    return rc;
+}
+
+/* Send a result of a task, as our collaborator does; returns the status. */
+static int send_result(fixture *f, const char *task_name, int32_t round, const vch_model *update)
+{
+    vouch_error err = { 0 };
+    vch_outgoing *outgoing = NULL;
+    const vch_plan_task *task = vch_plan_task_find(f->plan, vch_span_str(task_name));
+    const vch_task_outcome outcome = { .metric_count = 1, .metric = { { "accuracy", 0.5F } } };
+    const vch_task_results_head head = { .header = header_of(f),
+                                         .round = round,
+                                         .task_name = vch_span_str(task_name),
+                                         .data_size = 10 };
+    CHECK_OK(vch_outgoing_new(&head, task, &outcome, update, vch_pipeline_plain(), &outgoing, &err),
+             &err);
+    pieces p = { .writer = vch_outgoing_writer(outgoing),
+                 .piece = vch_buffer_with_cap(VCH_WIRE_PIECE_SIZE + 64) };
+    const vch_grpc_source source = { .context = &p, .next = next_piece };
+    const vch_grpc_request request = { .path = PATH("SendLocalTaskResults"),
+                                       .source = &source,
+                                       .timeout_ms = 10000 };
+    vch_grpc_answer answer = { 0 };
+    CHECK_OK(vch_grpc_client_call(f->client, &request, &answer, &err), &err);
+    int code = answer.status.code;
+    vch_grpc_answer_drop(&answer);
+    vch_buffer_drop(&p.piece);
+    vch_outgoing_free(outgoing);
+    return code;
+}
+
+/* The model with 1 added to every value. */
+static vch_model trained(const fixture *f, float step)
+{
+    vch_model m = sample_model();
+    for (size_t i = 0; i < f->model.count; i++) {
+        for (size_t j = 0; j < f->model.tensor[i].shape.count; j++)
+            m.tensor[i].values[j] += step;
+    }
+    return m;
+}
+
+static void report_all(fixture *f, int32_t round, const vch_model *update)
+{
+    CHECK(send_result(f, "aggregated_model_validation", round, NULL) == VCH_GRPC_OK);
+    CHECK(send_result(f, "train", round, update) == VCH_GRPC_OK);
+    CHECK(send_result(f, "locally_tuned_model_validation", round, NULL) == VCH_GRPC_OK);
+}
+
+static void a_ping_is_answered_with_our_header(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    fixture *f = start(SAMPLE_PLAN_HEAD, "collaborators: [client, col2]\n");
+    vch_wire_header header = header_of(f);
+    vch_grpc_answer answer = ask_with_header(f, PATH("Ping"), &header);
+    CHECK(answer.status.code == VCH_GRPC_OK);
+    CHECK_OK(vch_wire_header_parse(vch_buffer_span(&answer.message), "PingResponse", &header, &err),
+             &err);
+    CHECK(vch_span_is(header.receiver, NAME)
+          && vch_span_is(header.federation_uuid, f->view->federation_uuid));
+    vch_grpc_answer_drop(&answer);
+    stop(f);
+}
+
+static void a_header_that_is_not_ours_is_unauthenticated(void **state)
+{
+    (void)state;
+    fixture *f = start(SAMPLE_PLAN_HEAD, "collaborators: [client, col2]\n");
+    static const char *const paths[] = { PATH("Ping"), PATH("GetTasks"),
+                                         PATH("GetAggregatedTensor"),
+                                         PATH("GetAggregatedTensors") };
+    for (size_t p = 0; p < sizeof paths / sizeof paths[0]; p++) {
+        for (size_t i = 0; i < 5; i++) {
+            vch_wire_header header = header_of(f);
+            vouch_span *const field[] = { &header.sender, &header.receiver, &header.federation_uuid,
+                                          &header.single_col_cert_common_name };
+            if (i < 4)
+                *field[i] = vch_span_str("col2");
+            vch_buffer empty = { 0 };
+            vch_grpc_answer answer = i < 4 ? ask_with_header(f, paths[p], &header)
+                                           : ask(f, paths[p], vch_buffer_span(&empty));
+            if (answer.status.code != VCH_GRPC_UNAUTHENTICATED)
+                fail_msg("%s, field %zu: %d", paths[p], i, answer.status.code);
+            vch_grpc_answer_drop(&answer);
+        }
+    }
+    stop(f);
+}
+
+static void a_name_that_is_not_in_cols_is_unauthenticated(void **state)
+{
+    (void)state;
+    fixture *f = start(SAMPLE_PLAN_HEAD, "collaborators: [col1, col2]\n");
+    vch_wire_header header = header_of(f);
+    vch_grpc_answer answer = ask_with_header(f, PATH("GetTasks"), &header);
+    CHECK(answer.status.code == VCH_GRPC_UNAUTHENTICATED);
+    CHECK(strstr(answer.status.text, "not in cols.yaml") != NULL);
+    vch_grpc_answer_drop(&answer);
+    stop(f);
+}
+
+static void other_methods_are_unimplemented(void **state)
+{
+    (void)state;
+    fixture *f = start(SAMPLE_PLAN_HEAD, "collaborators: [client, col2]\n");
+    vch_wire_header header = header_of(f);
+    vch_grpc_answer answer = ask_with_header(f, PATH("GetMetricStream"), &header);
+    CHECK(answer.status.code == VCH_GRPC_UNIMPLEMENTED);
+    vch_grpc_answer_drop(&answer);
+    stop(f);
+}
+
+static void tasks_come_in_the_assigners_order_by_name_only(void **state)
+{
+    (void)state;
+    fixture *f = start(SAMPLE_PLAN_HEAD, "collaborators: [client, col2]\n");
+    const vch_wire_tasks *tasks = get_tasks(f);
+    CHECK(tasks->round == 0 && tasks->task_count == 3 && !tasks->quit && tasks->sleep_s == 0);
+    CHECK(vch_span_is(tasks->task[0].name, "aggregated_model_validation"));
+    CHECK(vch_span_is(tasks->task[1].name, "train"));
+    CHECK(vch_span_is(tasks->task[2].name, "locally_tuned_model_validation"));
+    CHECK(tasks->task[0].function_name.size == 0);
+    stop(f);
+}
+
+static void the_model_is_served_as_openfl_serves_it(void **state)
+{
+    (void)state;
+    static const char *const compressed[] = { "compressed", "model", NULL };
+    fixture *f = start(SAMPLE_PLAN_HEAD, "collaborators: [client, col2]\n");
+    check_tensor(f, "w", 0, model_tags, "compressed,model", f->model.tensor[0].values, 6);
+    check_tensor(f, "b", 0, compressed, "compressed,model", f->model.tensor[1].values, 3);
+    stop(f);
+}
+
+static void several_tensors_come_in_one_answer(void **state)
+{
+    (void)state;
+    fixture *f = start(SAMPLE_PLAN_HEAD, "collaborators: [client, col2]\n");
+    vch_buffer message = vch_buffer_with_cap(4096);
+    vch_wire_header header = header_of(f);
+    const vch_wire_tensor_spec specs[2] = {
+        { .name = vch_span_str("b"), .tags = vch_tags_of(model_tags) },
+        { .name = vch_span_str("w"), .tags = vch_tags_of(model_tags) }
+    };
+    vch_wire_get_tensors_write(&header, specs, 2, &message);
+    vch_grpc_answer answer = ask(f, PATH("GetAggregatedTensors"), vch_buffer_span(&message));
+    CHECK(answer.status.code == VCH_GRPC_OK);
+    CHECK(answer.message.size > 9 * sizeof(float));
+    const vch_tensor *last = &f->model.tensor[0]; /* its data ends the message */
+    CHECK(memcmp(answer.message.data + answer.message.size - 6 * sizeof(float), last->values,
+                 6 * sizeof(float))
+          == 0);
+    vch_grpc_answer_drop(&answer);
+    vch_buffer_drop(&message);
+    stop(f);
+}
+
+/* What a call that is held leaves when it ends. */
+typedef struct held {
+    bool ended;
+    int code;
+} held;
+
+static void on_held(void *context, vouch_code rc, vch_grpc_answer *answer, const vouch_error *why)
+{
+    (void)why;
+    held *h = context;
+    h->ended = true;
+    h->code = rc == VOUCH_OK ? answer->status.code : -1;
+}
+
+static void what_is_not_there_is_answered_only_after_a_while(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    fixture *f = start(SAMPLE_PLAN_HEAD, "collaborators: [client, col2]\n");
+    static const struct {
+        const char *name;
+        int32_t round;
+        const char *const tags[4];
+    } absent[] = {
+        { "c", 0, { "model" } },         { "w", 1, { "model" } },
+        { "w", -1, { "model" } },        { "w", 0, { "aggregated", "delta" } },
+        { "w", 0, { "trained", NAME } }, { "w", 0, { "trained", "col2" } },
+    };
+    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++) {
+        held h = { 0 };
+        vch_buffer message = vch_buffer_with_cap(4096);
+        vch_wire_header header = header_of(f);
+        const vch_wire_tensor_spec spec = { .name = vch_span_str(absent[i].name),
+                                            .round = absent[i].round,
+                                            .tags = vch_tags_of(absent[i].tags) };
+        vch_wire_get_tensor_write(&header, &spec, &message);
+        const vch_grpc_request request = { .path = PATH("GetAggregatedTensor"),
+                                           .message = vch_buffer_span(&message) };
+        CHECK_OK(vch_grpc_client_start(f->client, &request, on_held, &h, &err), &err);
+        (void)get_tasks(f);
+        CHECK(!h.ended);
+        clock_ms += VCH_AGGREGATOR_MISSING_MS;
+        (void)get_tasks(f);
+        CHECK_OK(vch_loop_run_until(f->loop, &h.ended, 5000, &err), &err);
+        assert_int_equal(h.code, VCH_GRPC_UNKNOWN);
+        vch_buffer_drop(&message);
+    }
+    stop(f);
+}
+
+static vouch_code no_piece(void *context, bool *out_more, vouch_span *out, vouch_error *err)
+{
+    (void)err;
+    vouch_span *rest = context; /* one message, then none */
+    *out = *rest;
+    *out_more = rest->data != NULL;
+    *rest = (vouch_span) { 0 };
+    return VOUCH_OK;
+}
+
+static int send_bytes(fixture *f, vouch_span message)
+{
+    vouch_error err = { 0 };
+    vch_grpc_answer answer = { 0 };
+    const vch_grpc_source source = { .context = &message, .next = no_piece };
+    const vch_grpc_request request = { .path = PATH("SendLocalTaskResults"),
+                                       .source = &source,
+                                       .timeout_ms = 10000 };
+    CHECK_OK(vch_grpc_client_call(f->client, &request, &answer, &err), &err);
+    int code = answer.status.code;
+    vch_grpc_answer_drop(&answer);
+    return code;
+}
+
+static void an_empty_or_unreadable_stream_is_unknown_and_never_ok(void **state)
+{
+    (void)state;
+    fixture *f = start(SAMPLE_PLAN_HEAD, "collaborators: [client, col2]\n");
+    CHECK(send_bytes(f, (vouch_span) { 0 }) == VCH_GRPC_UNKNOWN);
+    CHECK(send_bytes(f, vch_span_str("\xff\xff\xff\xff")) == VCH_GRPC_UNKNOWN);
+    CHECK(send_bytes(f, vch_span_str("\x12\x02\xff\xff")) == VCH_GRPC_UNKNOWN);
+    CHECK(get_tasks(f)->task_count == 3);
+    stop(f);
+}
+
+static void a_hostile_update_is_unauthenticated_and_the_round_goes_on(void **state)
+{
+    (void)state;
+    fixture *f = start(SAMPLE_PLAN_HEAD PERCENTAGE, "collaborators: [client, col2]\n");
+    vch_model update = trained(f, NAN);
+    CHECK(send_result(f, "train", 0, &update) == VCH_GRPC_UNAUTHENTICATED);
+    CHECK(send_result(f, "train", 0, NULL) == VCH_GRPC_UNAUTHENTICATED);
+    vch_model_done(&update);
+    update = trained(f, 1.0F);
+    report_all(f, 0, &update);
+    CHECK(get_tasks(f)->round == 1);
+    vch_model_done(&update);
+    stop(f);
+}
+
+static void a_round_ends_with_the_mean_and_the_old_model_stays_for_stragglers(void **state)
+{
+    (void)state;
+    fixture *f = start(SAMPLE_PLAN_HEAD PERCENTAGE, "collaborators: [client, col2]\n");
+    vch_model update = trained(f, 1.0F);
+    report_all(f, 0, &update);
+    const vch_wire_tasks *tasks = get_tasks(f);
+    CHECK(tasks->round == 1 && tasks->task_count == 3);
+    check_tensor(f, "w", 1, model_tags, "compressed,model", update.tensor[0].values, 6);
+    check_tensor(f, "w", 0, model_tags, "compressed,model", f->model.tensor[0].values, 6);
+    /* late, double and foreign results are dropped with OK */
+    CHECK(send_result(f, "train", 0, &update) == VCH_GRPC_OK);
+    CHECK(get_tasks(f)->task_count == 3);
+    vch_model_done(&update);
+    stop(f);
+}
+
+static void the_own_update_comes_back_and_nobody_elses(void **state)
+{
+    (void)state;
+    static const char *const own[] = { NAME, "trained", NULL };
+    fixture *f = start(SAMPLE_PLAN_HEAD, "collaborators: [client, col2]\n");
+    vch_model update = trained(f, 1.0F);
+    CHECK(send_result(f, "train", 0, &update) == VCH_GRPC_OK);
+    check_tensor(f, "b", 0, own, "client,compressed,trained", update.tensor[1].values, 3);
+    vch_model_done(&update);
+    stop(f);
+}
+
+static void deltas_are_served_where_the_plan_has_them(void **state)
+{
+    (void)state;
+    static const char *const delta[] = { "aggregated", "compressed", "delta", NULL };
+    char text[sizeof SAMPLE_PLAN_HEAD PERCENTAGE];
+    memcpy(text, SAMPLE_PLAN_HEAD PERCENTAGE, sizeof text);
+    char *at = strstr(text, DELTA);
+    CHECK(at != NULL);
+    memcpy(at, "delta_updates: true ", sizeof DELTA - 1);
+    fixture *f = start(text, "collaborators: [client, col2]\n");
+    CHECK(f->view->delta_updates);
+    vch_model update = trained(f, 2.0F);
+    report_all(f, 0, &update);
+    CHECK(get_tasks(f)->round == 1);
+    const float twos[6] = { 2.0F, 2.0F, 2.0F, 2.0F, 2.0F, 2.0F };
+    check_tensor(f, "w", 1, delta, "aggregated,compressed,delta", twos, 6);
+    vch_model_done(&update);
+    stop(f);
+}
+
+static void one_that_is_done_waits_in_a_long_poll_that_ends(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    fixture *f = start(SAMPLE_PLAN_HEAD, "collaborators: [client, col2]\n"); /* waits for both */
+    vch_model update = trained(f, 1.0F);
+    report_all(f, 0, &update);
+    held h = { 0 };
+    vch_buffer message = vch_buffer_with_cap(4096);
+    vch_wire_header header = header_of(f);
+    vch_wire_header_write(&header, &message);
+    const vch_grpc_request request = { .path = PATH("GetTasks"),
+                                       .message = vch_buffer_span(&message) };
+    CHECK_OK(vch_grpc_client_start(f->client, &request, on_held, &h, &err), &err);
+    CHECK(send_result(f, "train", 0, &update) == VCH_GRPC_OK); /* a double one; time passes */
+    CHECK(!h.ended);
+    clock_ms += VCH_AGGREGATOR_LONG_POLL_MS;
+    CHECK(send_result(f, "train", 0, &update) == VCH_GRPC_OK);
+    CHECK_OK(vch_loop_run_until(f->loop, &h.ended, 5000, &err), &err);
+    CHECK(h.code == VCH_GRPC_OK);
+    vch_buffer_drop(&message);
+    vch_model_done(&update);
+    stop(f);
+}
+
+static void after_the_last_round_everybody_is_told_and_the_models_are_saved(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    fixture *f = start(SAMPLE_PLAN_HEAD PERCENTAGE, "collaborators: [client, col2]\n");
+    vch_model update = trained(f, 1.0F);
+    for (int32_t round = 0; round < 3; round++) {
+        CHECK(get_tasks(f)->round == round);
+        report_all(f, round, &update);
+    }
+    CHECK(f->done == 0);
+    CHECK(get_tasks(f)->quit);
+    bool never = false;
+    CHECK(vch_loop_run_until(f->loop, &never, 50, &err) == VOUCH_E_TIMEOUT);
+    CHECK(f->done == 1 && f->done_rc == VOUCH_OK);
+    static const char *const files[] = { "save/best.pbuf", "save/last.pbuf", "save/final.pbuf" };
+    for (size_t i = 0; i < 3; i++) {
+        char path[VCH_PATH_SIZE];
+        CHECK_OK(vch_path_join(f->directory, files[i], path, &err), &err);
+        CHECK(vch_file_exists(path));
+    }
+    vch_model_done(&update);
+    stop(f);
+}
+
+static int make_keys(void **state)
+{
+    (void)state;
+    kit_make(&keys);
+    return 0;
+}
+
+static int drop_keys(void **state)
+{
+    (void)state;
+    kit_drop(&keys);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_ping_is_answered_with_our_header),
+        TEST(a_header_that_is_not_ours_is_unauthenticated),
+        TEST(a_name_that_is_not_in_cols_is_unauthenticated),
+        TEST(other_methods_are_unimplemented),
+        TEST(tasks_come_in_the_assigners_order_by_name_only),
+        TEST(the_model_is_served_as_openfl_serves_it),
+        TEST(several_tensors_come_in_one_answer),
+        TEST(what_is_not_there_is_answered_only_after_a_while),
+        TEST(an_empty_or_unreadable_stream_is_unknown_and_never_ok),
+        TEST(a_hostile_update_is_unauthenticated_and_the_round_goes_on),
+        TEST(a_round_ends_with_the_mean_and_the_old_model_stays_for_stragglers),
+        TEST(the_own_update_comes_back_and_nobody_elses),
+        TEST(deltas_are_served_where_the_plan_has_them),
+        TEST(one_that_is_done_waits_in_a_long_poll_that_ends),
+        TEST(after_the_last_round_everybody_is_told_and_the_models_are_saved),
+    };
+    return cmocka_run_group_tests(tests, make_keys, drop_keys);
+}
