@@ -25,6 +25,12 @@ VOUCH_MUST_CHECK vouch_code vch_secret_alloc(vch_secret *out, size_t size, vouch
 
 void vch_secret_drop(vch_secret *s); /* wipes, unlocks, unmaps; safe twice and on a zeroed secret */
 
+/*
+ * Can `size` bytes be locked, on a kernel (Gramine's) that has no advice about dumps? For those who
+ * lock memory of their own and cannot tell that case from a failure. False on Linux.
+ */
+bool vch_secret_dumps_need_no_advice(size_t size);
+
 /* Overwrite memory in a way that the compiler keeps. */
 void vch_wipe(void *data, size_t size);
 

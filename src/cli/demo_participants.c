@@ -21,7 +21,11 @@ static void say(command_line *line, const char *const *argv)
 /* What `gramine-sgx PROGRAM` would be on real hardware. */
 static void say_tee(command_line *line, const vch_demo_federation *f, const char *platform)
 {
-    say(line, ARGV("vouch-sim", "run", "--platform", platform, "--tee", f->tee, "--"));
+    say(line, ARGV("vouch-sim", "run", "--platform", platform, "--tee", f->tee));
+    if (strcmp(f->tee, "sgx")
+        == 0) /* a TD runs the machine's own kernel: nothing is missing there */
+        say(line, ARGV("--gramine-limits"));
+    say(line, ARGV("--"));
 }
 
 static const char *or_else(const char *given, const char *otherwise)

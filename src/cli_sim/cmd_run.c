@@ -16,6 +16,7 @@ typedef struct values {
     vch_texts measured;
     const char *tee;
     bool debug;
+    bool gramine_limits;
 } values;
 
 static const vch_option options[] = {
@@ -41,6 +42,10 @@ static const vch_option options[] = {
       .kind = VCH_OPTION_FLAG,
       .offset = offsetof(values, debug),
       .help = "a debug enclave: every sensible policy refuses it" },
+    { .name = "gramine-limits",
+      .kind = VCH_OPTION_FLAG,
+      .offset = offsetof(values, gramine_limits),
+      .help = "without the system calls that Gramine does not offer" },
 };
 
 static const vch_usage usage = {
@@ -112,6 +117,7 @@ static vouch_code run(vch_runtime *rt, const values *v, const vch_operands *oper
         .measured = v->measured.item,
         .measured_count = v->measured.count,
         .debug = v->debug,
+        .gramine_limits = v->gramine_limits,
         .log = &rt->log,
         .measured_as = announce,
         .context = &a,

@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 
+#include "base/secret.h"
 #include "crypto/openssl_error.h"
 
 #define HEAP_SIZE ((size_t)1 << 20) /* some hundred RSA keys; a power of two, as OpenSSL asks */
@@ -14,6 +15,9 @@ vouch_code vch_secure_heap_start(vouch_error *err)
     /* 2 means that the memory is there but not locked or not guarded: secrets could be swapped. */
     int answer = CRYPTO_secure_malloc_init(HEAP_SIZE, HEAP_MIN_BLOCK);
     if (answer == 1)
+        return VOUCH_OK;
+    /* Under Gramine it is 2 always, for want of MADV_DONTDUMP alone: then try what it should do. */
+    if (answer == 2 && vch_secret_dumps_need_no_advice(HEAP_SIZE))
         return VOUCH_OK;
     if (answer == 2)
         (void)CRYPTO_secure_malloc_done();

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +25,8 @@ typedef struct plan {
     int ends[3]; /* what becomes descriptor 0, 1, 2; -1: inherited */
     int ours[3]; /* our ends of pipes; -1: none */
     bool owned[3];
-    int report[2]; /* the child writes errno here if it cannot start */
+    struct sock_fprog filter; /* len 0: none */
+    int report[2];            /* the child writes errno here if it cannot start */
 } plan;
 
 static void close_fd(int *fd)
@@ -120,6 +123,20 @@ static vouch_code plan_stdio(plan *p, int at, vch_child_stdio kind, int given, v
     return vouch_fail(err, VOUCH_E_INTERNAL, "unknown kind of standard stream");
 }
 
+/* An unsigned short counts the instructions; the kernel reads them where they are. */
+static vouch_code plan_filter(plan *p, vouch_span filter, vouch_error *err)
+{
+    size_t count = filter.size / sizeof(struct sock_filter);
+    if (filter.size % sizeof(struct sock_filter) != 0 || count > BPF_MAXINSNS)
+        return vouch_fail(err, VOUCH_E_LIMIT, "a system call filter of %zu bytes", filter.size);
+    union {
+        const uint8_t *in;
+        struct sock_filter *out;
+    } u = { .in = filter.data };
+    p->filter = (struct sock_fprog) { (unsigned short)count, u.out };
+    return VOUCH_OK;
+}
+
 static vouch_code plan_make(plan *p, const vch_child_options *o, vouch_error *err)
 {
     if (o->argv == NULL || o->argv[0] == NULL)
@@ -131,7 +148,9 @@ static vouch_code plan_make(plan *p, const vch_child_options *o, vouch_error *er
         return vouch_fail(err, VOUCH_E_MEMORY, "starting '%s': out of memory", o->argv[0]);
     if (pipe2(p->report, O_CLOEXEC) != 0)
         return vouch_fail(err, VOUCH_E_IO, "making a pipe: %s", strerror(errno));
-    vouch_code rc = plan_stdio(p, 0, o->input, o->input_fd, err);
+    vouch_code rc = plan_filter(p, o->system_call_filter, err);
+    if (rc == VOUCH_OK)
+        rc = plan_stdio(p, 0, o->input, o->input_fd, err);
     if (rc == VOUCH_OK)
         rc = plan_stdio(p, 1, o->output, o->output_fd, err);
     if (rc == VOUCH_OK)
@@ -162,6 +181,14 @@ static void reset_signals(void)
     (void)sigaction(SIGPIPE, &usual, NULL);
 }
 
+/* Holds for this process, what it executes and all that it starts. */
+static bool limit_calls(struct sock_fprog *filter)
+{
+    return filter->len == 0
+           || (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+               && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter, 0, 0) == 0);
+}
+
 /* In the new process: only async-signal-safe calls. */
 static void become(plan *p, const vch_child_options *o, pid_t parent)
 {
@@ -175,6 +202,7 @@ static void become(plan *p, const vch_child_options *o, pid_t parent)
     int report = fcntl(p->report[1], F_DUPFD_CLOEXEC, 10); /* away from 0, 1 and 2 */
     int program = o->by_descriptor ? fcntl(o->program_fd, F_DUPFD_CLOEXEC, 10) : -1;
     bool placed = place_stdio(p) && (o->directory == NULL || chdir(o->directory) == 0);
+    placed = placed && limit_calls(&p->filter);
     if (placed && o->by_descriptor)
         (void)fexecve(program, p->argv, p->environment);
     else if (placed)

@@ -32,6 +32,7 @@ typedef struct vch_child_options {
     int program_fd;     /* of a binary, not of a script; stays the caller's */
     vch_child_stdio input, output, errors;
     int input_fd, output_fd, errors_fd; /* for VCH_CHILD_FD */
+    vouch_span system_call_filter;      /* BPF instructions of a seccomp filter; empty: none */
     bool outlives_parent;               /* else it is killed when the starting thread ends */
 } vch_child_options;
 

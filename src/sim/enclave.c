@@ -13,6 +13,7 @@
 #include "host/child.h"
 #include "host/file.h"
 #include "host/process.h"
+#include "sim/gramine_limits.h"
 #include "sim/pseudo_files.h"
 #include "sim/quote_make.h"
 
@@ -135,8 +136,9 @@ static vouch_code make_files(const device *d, vch_pseudo_files **out, vouch_erro
     return rc;
 }
 
-static vouch_code start(const vch_sim_enclave_options *o, int program,
-                        const vch_pseudo_files *files, vch_child *out, vouch_error *err)
+static vouch_code begin(const vch_sim_enclave_options *o, int program,
+                        const vch_pseudo_files *files, vouch_span filter, vch_child *out,
+                        vouch_error *err)
 {
     char setting[VCH_PATH_SIZE + 32];
     (void)snprintf(setting, sizeof setting, "VOUCH_ATTESTATION_DIR=%s",
@@ -147,8 +149,18 @@ static vouch_code start(const vch_sim_enclave_options *o, int program,
         .environment = environment,
         .by_descriptor = true,
         .program_fd = program, /* the very file that was measured */
+        .system_call_filter = filter,
     };
     return vch_child_start(&child, out, err);
+}
+
+static vouch_code start(const vch_sim_enclave_options *o, int program,
+                        const vch_pseudo_files *files, vch_child *out, vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop)
+    vch_buffer filter = vch_buffer_with_cap(VCH_GRAMINE_FILTER_MAX_SIZE);
+    vouch_code rc = o->gramine_limits ? vch_gramine_limits_filter(&filter, err) : VOUCH_OK;
+    return rc == VOUCH_OK ? begin(o, program, files, vch_buffer_span(&filter), out, err) : rc;
 }
 
 vouch_code vch_sim_enclave_run(const vch_sim_enclave_options *o, int *out_exit_status,

@@ -21,7 +21,8 @@ typedef struct vch_sim_enclave_options {
     const char *const *measured; /* files beside the executable */
     size_t measured_count;
     bool debug;
-    const vch_log *log; /* what was measured, requests that were turned away; may be NULL */
+    bool gramine_limits; /* only with the system calls that Gramine offers */
+    const vch_log *log;  /* what was measured, requests that were turned away; may be NULL */
     /* Called once, before the program starts; may be NULL. */
     void (*measured_as)(void *context, const vch_sim_measurement *measurement);
     void *context;

@@ -88,7 +88,8 @@ def start(name, attested, label):
     environment = {"ITA_API_KEY": pathlib.Path(ENV["verifier"]["api_key_file"]).read_text().strip(),
                    "ATTESTATION_REPORT_PATH": reports, "ROOT_CERT_PATH": reports}
     words = ["aggregator", "start"] if name == AGGREGATOR else ["collaborator", "start", "-n", name]
-    tee = [PROGRAMS / "vouch-sim", "run", "--platform", STAGE / f"platform-{name}", "--"] if attested else []
+    tee = [PROGRAMS / "vouch-sim", "run", "--platform", STAGE / f"platform-{name}", "--gramine-limits",
+           "--"] if attested else []
     return Process([*tee, PROGRAMS / "vouch", *words, *LOG], site.directory, STAGE / f"{label}-{name}.log",
                    environment)
 

@@ -105,7 +105,7 @@ def start_aggregator():
     pull_request = {"ITA_API_KEY": pathlib.Path(ENV["verifier"]["api_key_file"]).read_text().strip(),
                     "AVS_URL": ENV["verifier"]["base_url"],
                     "ATTESTATION_REPORT_PATH": str(reports), "ROOT_CERT_PATH": str(reports)}
-    return Process([PROGRAMS / "vouch-sim", "run", "--platform", STAGE / "platform", "--",
+    return Process([PROGRAMS / "vouch-sim", "run", "--platform", STAGE / "platform", "--gramine-limits", "--",
                     PROGRAMS / "vouch", "aggregator", "start", "--log-format", "json", "--log-level", "info"],
                    agg.directory, STAGE / "aggregator.log", pull_request)
 
