@@ -8,7 +8,8 @@ seconds=$2
 shift 2
 here=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$build/fuzz/finds" "$build/fuzz/corpus"
-[ $# -gt 0 ] || set -- $(cd "$build/fuzz" && ls | sed -n 's/^\(.*\)_fuzz$/\1/p')
+# shellcheck disable=SC2046 # target names have no blanks
+[ $# -gt 0 ] || set -- $(cd "$build/fuzz" && find . -name '*_fuzz' -type f | sed 's,^./,,; s,_fuzz$,,' | sort)
 echo "1..$#"
 status=0
 number=0

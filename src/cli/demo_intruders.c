@@ -10,6 +10,8 @@
 
 /* The site whose operator plays the intruder: he holds a genuine platform and his own enrolment key. */
 #define INTRUDING_SITE "hospital2"
+#define INTRUDING_CERTIFICATE "cert/client/col_hospital2.crt"
+#define INTRUDING_KEY "cert/client/col_hospital2.key"
 #define VICTIM "hospital1"
 
 static vch_demo_actor *next_actor(vch_demo_intrusion *intrusion)
@@ -120,10 +122,9 @@ static vouch_code no_evidence(const vch_demo_scene *scene, const vch_demo_federa
                               vch_demo_intrusion *out, vouch_error *err)
 {
     return vch_demo_start(scene, "intruder-no-evidence", INTRUDING_SITE,
-                          ARGV("vouch-sim", "impostor", "--certificate",
-                               "cert/client/col_" INTRUDING_SITE ".crt", "--key",
-                               "cert/client/col_" INTRUDING_SITE ".key", "--connect",
-                               f->aggregator_address, "--log-format", "json"),
+                          ARGV("vouch-sim", "impostor", "--certificate", INTRUDING_CERTIFICATE,
+                               "--key", INTRUDING_KEY, "--connect", f->aggregator_address,
+                               "--log-format", "json"),
                           NULL, next_actor(out), err);
 }
 

@@ -212,6 +212,8 @@ bool vch_key_same_public(const vch_key *a, const vch_key *b)
 vouch_code vch_key_spki(const vch_key *key, vch_buffer *out, vouch_error *err)
 {
     uint8_t *der = NULL;
+    if (key == NULL)
+        return vouch_fail(err, VOUCH_E_INTERNAL, "there is no key to encode");
     int size = i2d_PUBKEY(key->native, &der);
     if (size <= 0)
         return vch_openssl_fail(err, VOUCH_E_CRYPTO, "encoding a public key");

@@ -74,7 +74,7 @@ check "a data path is noted" "$vouch" collaborator create -n col1 -d "data/all.c
 check "the data path stands there" grep -qx "col1,data/all.csv#0/2" plan/data.yaml
 check "the plan's model is made" answers '"tensors": 4' "$vouch" plan initialize -a agg.example.org --json
 check "the address stands in the plan" grep -q "agg_addr: agg.example.org" plan/plan.yaml
-"$vouch" plan hash | head -1 >hash
+"$vouch" plan hash | head -n 1 >"hash"
 check "the hash is that of the printed plan" sh -c "'$vouch' plan print | sha384sum | cut -d' ' -f1 | cmp - hash"
 check "the plan is frozen" "$vouch" plan freeze
 check "the frozen plan has the same hash" sh -c "'$vouch' plan hash -p plan/plan_*.yaml | head -1 | cmp - hash"
