@@ -33,6 +33,7 @@ int main(int argc, char *argv[])
           vch_cmd_policy_explain },
         { "policy import", "make a policy out of another product's settings",
           vch_cmd_policy_import },
+        { "measure", "reference values of a signed enclave or of a TD's boot", vch_cmd_measure },
         { "quote show", "show what a quote says", vch_cmd_quote_show },
         { "quote verify", "verify a quote against collateral and policy", vch_cmd_quote_verify },
         { "token verify", "verify an attestation token", vch_cmd_token_verify },
