@@ -5,6 +5,7 @@
 #include "prompt/command.h"
 
 int vch_cmd_demo(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_doctor(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_measure(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_quote_show(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_quote_verify(vch_runtime *rt, int argc, char *argv[]);

@@ -21,6 +21,7 @@ int main(int argc, char *argv[])
         { "collaborator start", "train on this site's data until the federation is over",
           vch_cmd_collaborator_start },
         { "demo", "play a whole attested federation on this machine", vch_cmd_demo },
+        { "doctor", "say what this host has and lacks for attestation", vch_cmd_doctor },
         { "passport show", "show what a passport says, unverified", vch_cmd_passport_show },
         { "passport verify", "verify a passport offline and explain each check",
           vch_cmd_passport_verify },
