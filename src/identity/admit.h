@@ -108,6 +108,7 @@ typedef struct vch_admission_rules {
     const uint8_t *plan_digest; /* 32 bytes; NULL: not compared (a passport without its plan) */
     const struct vch_collateral_cache *collateral; /* NULL: nothing can be appraised */
     struct vch_issuer_keys *issuers;               /* NULL: no token can be judged */
+    struct vch_proven *proven; /* what needs no second proof; NULL: everything is proven anew */
 } vch_admission_rules;
 
 /* One peer. All borrowed. */

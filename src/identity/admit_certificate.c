@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "crypto/hash.h"
 #include "identity/enrolment.h"
+#include "identity/proven.h"
 #include "identity/ratls_evidence.h"
 
 #define BACKDATE_S 600
@@ -99,8 +100,11 @@ vch_admission_code vch_admit_step_claims_form(vch_examination *x)
 vch_admission_code vch_admit_step_self_signature(vch_examination *x)
 {
     vouch_error err = { 0 };
+    if (vch_proven_has(x->rules->proven, x->verdict.certificate))
+        return VCH_ADMITTED;
     if (vch_ratls_cert_check_self_signature(&x->certificate, &err) != VOUCH_OK)
         return vch_refuse_error(x, VCH_REFUSED_SELF_SIGNATURE, &err);
+    vch_proven_add(x->rules->proven, x->verdict.certificate);
     return VCH_ADMITTED;
 }
 

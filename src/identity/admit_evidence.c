@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "codec/hex.h"
+#include "identity/proven.h"
 #include "identity/roster.h"
 
 vch_admission_code vch_admit_step_report_data(vch_examination *x)
@@ -64,7 +65,9 @@ vch_admission_code vch_admit_step_quote(vch_examination *x)
         .policy = vch_examination_policy(x),
         .now_unix_s = x->request->now_unix_s,
     };
-    if (vouch_verifier_appraise(x->collateral->verifier, &request, &x->appraisal, &err) != VOUCH_OK)
+    if (vch_proven_appraise(x->rules->proven, x->collateral->verifier, &request, &x->appraisal,
+                            &err)
+        != VOUCH_OK)
         return vch_refuse_error(x, VCH_REFUSED_FAULT, &err);
     record(x, vouch_appraisal_claims(x->appraisal));
     if (!vouch_appraisal_is_genuine(x->appraisal))

@@ -26,6 +26,7 @@ vch_admission_rules vch_participant_rules(const vch_participant *p)
         .plan_digest = p->plan_digest,
         .collateral = p->collateral,
         .issuers = p->issuers,
+        .proven = p->proven,
     };
 }
 
@@ -171,6 +172,7 @@ void vch_participant_free(vch_participant *p)
     vch_ita_client_free(p->verifier);
     vch_issuer_keys_free(p->issuers);
     vch_collateral_cache_free(p->collateral);
+    vch_proven_free(p->proven);
     vch_tls_trust_free(p->pki);
     vch_federation_ca_free(p->ca);
     vch_key_free(p->site_key);

@@ -13,6 +13,7 @@
 #include "identity/issuer_keys.h"
 #include "identity/ita_client.h"
 #include "identity/participant.h"
+#include "identity/proven.h"
 #include "net/tls_chain.h"
 
 #define VCH_BACKDATE_S 600
@@ -44,6 +45,7 @@ struct vch_participant {
     vch_ita_client *verifier; /* attested, token required */
     vch_collateral_cache *collateral;
     vch_issuer_keys *issuers;
+    vch_proven *proven;
     vch_tls_trust *pki;         /* NULL: no PKI is trusted */
     vch_buffer pki_certificate; /* DER; unattested only */
 

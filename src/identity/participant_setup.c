@@ -257,6 +257,8 @@ vouch_code vch_participant_set_up(vch_participant *p, const vch_participant_opti
     if (rc == VOUCH_OK)
         rc = n.attested ? set_up_attested(p, &n, err) : set_up_unattested(p, &n, err);
     if (rc == VOUCH_OK)
+        rc = vch_proven_new(&p->proven, err);
+    if (rc == VOUCH_OK)
         rc = set_up_collateral(p, &n, err);
     if (rc == VOUCH_OK)
         rc = set_up_verifier(p, options->api_key, &n, err);
