@@ -374,8 +374,8 @@ static void read_straggler(vch_plan *p, vch_faults *faults)
                                   .cutoff_s = INFINITY,
                                   .minimum_reporting = 1,
                                   .percent_needed = 1.0 };
-    if (node == NULL)
-        return;
+    if (node == NULL || vch_plan_settings(p, section) == NULL)
+        return; /* absent, or no mapping, which is a fault already */
     const char *name = vch_plan_template(p, section);
     vch_straggler policy = 0;
     for (size_t i = 0; i < sizeof straggler_classes / sizeof *straggler_classes; i++) {
