@@ -157,6 +157,24 @@ static void no_evidence_at_all_is_refused(void **state)
     expect(&v, VCH_REFUSED_NO_EVIDENCE);
 }
 
+static void an_enrolment_without_evidence_is_refused(void **state)
+{
+    (void)state;
+    visit v;
+    begin(&v, WORLD_COL1);
+    v.e.dice_oid = "";
+    expect(&v, VCH_REFUSED_NO_EVIDENCE);
+}
+
+static void a_critical_extension_that_nobody_knows_is_refused(void **state)
+{
+    (void)state;
+    visit v;
+    begin(&v, WORLD_COL1);
+    v.e.critical_oid = "1.2.3.4.5";
+    expect(&v, VCH_REFUSED_CERTIFICATE);
+}
+
 static void a_legacy_extension_offered_to_dodge_the_claims_is_refused(void **state)
 {
     (void)state;
@@ -668,6 +686,37 @@ static void a_channel_quote_is_demanded_where_the_policy_says_so(void **state)
     }
 }
 
+static void a_channel_quote_that_is_not_genuine_is_refused(void **state)
+{
+    (void)state;
+    static const uint8_t expected[64] = { 1 };
+    visit v;
+    VCH_SCOPED(vch_buffer_drop) vch_buffer fresh = vch_buffer_with_cap(16384);
+    world_set_policy(&w, &(world_policy) { .channel = "quote" });
+    begin(&v, WORLD_COL1);
+    world_quote(&w, WORLD_COLLABORATOR_MEASUREMENT, false, expected, &fresh);
+    fresh.data[48] ^= 1U; /* CPUSVN: signed, and compared with nothing else */
+    v.request.fresh_quote = vch_buffer_span(&fresh);
+    v.request.fresh_report_data = expected;
+    expect(&v, VCH_REFUSED_CHANNEL_QUOTE);
+}
+
+static void a_channel_quote_of_other_accepted_code_is_refused(void **state)
+{
+    (void)state;
+    static const uint8_t expected[64] = { 1 };
+    static const char two[] = ", {mrenclave: "
+                              "'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb'}";
+    visit v;
+    VCH_SCOPED(vch_buffer_drop) vch_buffer fresh = vch_buffer_with_cap(16384);
+    world_set_policy(&w, &(world_policy) { .channel = "quote", .collaborator = two });
+    begin(&v, WORLD_COL1);
+    world_quote(&w, 0xbb, false, expected, &fresh); /* the policy would admit it by itself */
+    v.request.fresh_quote = vch_buffer_span(&fresh);
+    v.request.fresh_report_data = expected;
+    expect(&v, VCH_REFUSED_CHANNEL_QUOTE);
+}
+
 /* --- peers that are not attested --- */
 
 static void pki_certificate(const char *name, const vch_key *key, vch_buffer *out)
@@ -724,6 +773,44 @@ static void a_pki_peer_needs_chain_listing_and_the_pinned_key(void **state)
     }
 }
 
+static void a_pki_peer_must_be_the_one_expected(void **state)
+{
+    (void)state;
+    vch_admission a = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer der = vch_buffer_with_cap(8192);
+    pki_certificate("col2", w.site[WORLD_COL2], &der);
+    const vch_admission_request request = { .certificate = vch_buffer_span(&der),
+                                            .role = VCH_ROLE_COLLABORATOR,
+                                            .name = "col3",
+                                            .chain_trusted = true,
+                                            .now_unix_s = WORLD_NOW };
+    vch_admission_rules rules = world_rules(&w);
+    vch_admission_judge(&rules, &request, &a);
+    CHECK(a.code == VCH_REFUSED_NAME);
+}
+
+/* Without a file of ours the chain decides; a name that cannot be shown is still none. */
+static void without_a_federation_a_usable_name_is_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        vch_admission_code want;
+    } cases[] = { { "col9", VCH_ADMITTED }, { "col\x1b[2J", VCH_REFUSED_NAME } };
+    for (size_t i = 0; i < 2; i++) {
+        vch_admission a = { 0 };
+        VCH_SCOPED(vch_buffer_drop) vch_buffer der = vch_buffer_with_cap(8192);
+        pki_certificate(cases[i].name, w.site[WORLD_COL2], &der);
+        const vch_admission_request request = { .certificate = vch_buffer_span(&der),
+                                                .role = VCH_ROLE_COLLABORATOR,
+                                                .chain_trusted = true,
+                                                .now_unix_s = WORLD_NOW };
+        const vch_admission_rules rules = { .file = NULL };
+        vch_admission_judge(&rules, &request, &a);
+        CHECK(a.code == cases[i].want && !a.attested);
+    }
+}
+
 static void an_attested_certificate_over_h2_is_refused(void **state)
 {
     (void)state;
@@ -772,6 +859,126 @@ static void a_newer_certificate_replaces_the_connections_of_the_older(void **sta
     vch_roster_free(roster);
 }
 
+static void a_ninth_connection_and_an_older_certificate_are_refused(void **state)
+{
+    (void)state;
+    visit v;
+    visit older;
+    vch_roster *roster = NULL;
+    vch_admission a = { 0 };
+    vch_admitted_peer *peers[VCH_ROSTER_CONNECTIONS_MAX] = { NULL };
+    CHECK(vch_roster_new(vch_attestation_file_federation(w.file), &roster, NULL) == VOUCH_OK);
+    vch_admission_rules rules = world_rules(&w);
+    begin(&v, WORLD_COL1);
+    issue(&v);
+    take_token(&v);
+    v.request.roster = roster;
+    for (size_t i = 0; i < VCH_ROSTER_CONNECTIONS_MAX; i++) {
+        vch_admit(&rules, &v.request, &a, &peers[i]);
+        CHECK(a.code == VCH_ADMITTED);
+    }
+    a = judged(&v);
+    CHECK(a.code == VCH_REFUSED_CONNECTIONS && strstr(a.message, "8 connections") != NULL);
+    begin(&older, WORLD_COL1);
+    older.e.claims.nbf_unix_s -= 1;
+    older.e.claims.exp_unix_s -= 1;
+    older.request.roster = roster;
+    issue(&older);
+    take_token(&older);
+    a = judged(&older);
+    CHECK(a.code == VCH_REFUSED_CONNECTIONS && strstr(a.message, "newer certificate") != NULL);
+    for (size_t i = 0; i < VCH_ROSTER_CONNECTIONS_MAX; i++)
+        vch_admitted_peer_free(peers[i]);
+    end(&older);
+    end(&v);
+    vch_roster_free(roster);
+}
+
+static void a_roster_of_another_federation_seats_nobody(void **state)
+{
+    (void)state;
+    static const vch_member stranger = { .name = "stranger", .role = VCH_ROLE_COLLABORATOR };
+    static const vch_federation other = { .members = &stranger, .member_count = 1 };
+    vch_roster *roster = NULL;
+    visit v;
+    CHECK(vch_roster_new(&other, &roster, NULL) == VOUCH_OK);
+    begin(&v, WORLD_COL1);
+    v.request.roster = roster;
+    expect(&v, VCH_REFUSED_NAME);
+    vch_roster_free(roster);
+}
+
+static void issuers_whose_keys_never_came_leave_it_open(void **state)
+{
+    (void)state;
+    vch_issuer_keys *empty = NULL;
+    vch_admission a = { 0 };
+    visit v;
+    const vch_federation *f = vch_attestation_file_federation(w.file);
+    CHECK(vch_issuer_keys_new(f->issuers, f->issuer_count, (vouch_span) { 0 }, &empty, NULL)
+          == VOUCH_OK);
+    CHECK(vch_issuer_keys_put(empty, vch_span_str("no key set"), NULL) != VOUCH_OK);
+    begin(&v, WORLD_COL1);
+    issue(&v);
+    take_token(&v);
+    vch_admission_rules rules = world_rules(&w);
+    rules.issuers = empty;
+    vch_admission_judge(&rules, &v.request, &a);
+    CHECK(a.code == VCH_REFUSED_NO_ISSUER_KEYS);
+    end(&v);
+    vch_issuer_keys_free(empty);
+}
+
+/* `vouch cert verify` with a bare policy: evidence of any product, and never an admission. */
+static void a_bare_policy_judges_evidence_of_any_dialect(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        const char *oid;
+        bool legacy, relayed, broken;
+        uint8_t measurement;
+        vch_admission_code want;
+    } cases[] = {
+        { "ours", "2.23.133.5.4.9", false, false, false, 0xcc, VCH_ADMITTED },
+        { "gramine's", "", true, false, false, 0xcc, VCH_ADMITTED },
+        { "no evidence", "", false, false, false, 0xcc, VCH_REFUSED_NO_EVIDENCE },
+        { "another key", "2.23.133.5.4.9", false, true, false, 0xcc, VCH_REFUSED_REPORT_DATA },
+        { "no quote", "2.23.133.5.4.9", false, false, true, 0xcc, VCH_REFUSED_EVIDENCE_FORM },
+        { "other code", "2.23.133.5.4.9", false, false, false, 0xcd, VCH_REFUSED_MEASUREMENT },
+    };
+    vch_key *mine = NULL;
+    CHECK(vch_key_generate(VCH_KEY_P384, &mine, NULL) == VOUCH_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        visit v;
+        vch_admission a = { 0 };
+        vch_admitted_peer *peer = NULL;
+        begin(&v, WORLD_COL1);
+        v.e.dice_oid = cases[i].oid;
+        v.e.legacy = cases[i].legacy;
+        v.e.measurement = v.e.legacy_measurement = cases[i].measurement;
+        v.e.certified_key = cases[i].relayed ? mine : NULL;
+        issue(&v);
+        if (cases[i].broken) {
+            v.e.quote.data[0] = 99;
+            v.e.certificate.size = 0;
+            world_certify(&w, &v.e);
+            v.request.certificate = vch_buffer_span(&v.e.certificate);
+        }
+        const vch_admission_rules rules = { .policy = vch_attestation_file_policy(
+                                                w.file, VCH_ROLE_COLLABORATOR),
+                                            .any_dialect = true,
+                                            .collateral = w.collateral };
+        vch_admission_judge(&rules, &v.request, &a);
+        if (a.code != cases[i].want)
+            fail_msg("%s: %s: %s", cases[i].what, vch_admission_code_name(a.code), a.message);
+        vch_admit(&rules, &v.request, &a, &peer);
+        CHECK(a.code != VCH_ADMITTED && peer == NULL);
+        end(&v);
+    }
+    vch_key_free(mine);
+}
+
 static void each_code_has_a_name_and_a_class(void **state)
 {
     (void)state;
@@ -796,6 +1003,8 @@ int main(void)
         TEST(a_certificate_of_one_megabyte_is_refused),
         TEST(a_byte_after_the_certificate_is_refused),
         TEST(no_evidence_at_all_is_refused),
+        TEST(an_enrolment_without_evidence_is_refused),
+        TEST(a_critical_extension_that_nobody_knows_is_refused),
         TEST(a_legacy_extension_offered_to_dodge_the_claims_is_refused),
         TEST(an_evidence_extension_twice_is_refused),
         TEST(a_legacy_extension_of_another_measurement_is_refused),
@@ -836,9 +1045,17 @@ int main(void)
         TEST(a_token_of_an_issuer_that_is_not_pinned_is_refused),
         TEST(without_the_issuers_keys_nothing_can_be_found_out),
         USUAL(a_channel_quote_is_demanded_where_the_policy_says_so),
+        USUAL(a_channel_quote_that_is_not_genuine_is_refused),
+        USUAL(a_channel_quote_of_other_accepted_code_is_refused),
         TEST(a_pki_peer_needs_chain_listing_and_the_pinned_key),
+        TEST(a_pki_peer_must_be_the_one_expected),
+        TEST(without_a_federation_a_usable_name_is_asked_for),
         TEST(an_attested_certificate_over_h2_is_refused),
         TEST(a_newer_certificate_replaces_the_connections_of_the_older),
+        TEST(a_ninth_connection_and_an_older_certificate_are_refused),
+        TEST(a_roster_of_another_federation_seats_nobody),
+        TEST(issuers_whose_keys_never_came_leave_it_open),
+        TEST(a_bare_policy_judges_evidence_of_any_dialect),
         TEST(each_code_has_a_name_and_a_class),
     };
     return cmocka_run_group_tests(tests, make_world, drop_world);

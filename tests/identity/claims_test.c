@@ -194,6 +194,27 @@ static void keys_out_of_order_or_twice_are_refused(void **state)
     CHECK(vch_claims_parse(vch_buffer_span(&last), &c, NULL) == VOUCH_E_FORMAT);
 }
 
+static void claims_that_end_before_they_begin_are_not_built(void **state)
+{
+    (void)state;
+    vch_claims c = example();
+    VCH_SCOPED(vch_buffer_drop) vch_buffer b = vch_buffer_with_cap(VCH_CLAIMS_MAX_SIZE);
+    c.exp_unix_s = c.nbf_unix_s - 1;
+    CHECK(vch_claims_build(&c, &b, NULL) == VOUCH_E_LIMIT && b.size == 0);
+    c.nbf_unix_s = -1;
+    c.exp_unix_s = 1;
+    CHECK(vch_claims_build(&c, &b, NULL) == VOUCH_E_LIMIT && b.size == 0);
+}
+
+static void claims_above_the_limit_are_refused_before_they_are_read(void **state)
+{
+    (void)state;
+    static const uint8_t big[VCH_CLAIMS_MAX_SIZE + 1];
+    vch_claims c = { 0 };
+    CHECK(vch_claims_parse((vouch_span) { big, sizeof big }, &c, NULL) == VOUCH_E_LIMIT);
+    CHECK(vch_claims_parse((vouch_span) { big, sizeof big - 1 }, &c, NULL) == VOUCH_E_FORMAT);
+}
+
 static void each_claim_is_compared(void **state)
 {
     (void)state;
@@ -256,6 +277,8 @@ int main(void)
         TEST(claims_cut_short_anywhere_are_refused),
         TEST(every_bent_claims_map_is_refused),
         TEST(keys_out_of_order_or_twice_are_refused),
+        TEST(claims_that_end_before_they_begin_are_not_built),
+        TEST(claims_above_the_limit_are_refused_before_they_are_read),
         TEST(each_claim_is_compared),
         TEST(an_aggregator_owes_its_ca_and_nobody_else_may_claim_one),
         TEST(report_data_is_the_hash_and_zeros),

@@ -92,6 +92,16 @@ static void a_signature_without_the_domain_is_no_enrolment(void **state)
     vch_key_free(s.key);
 }
 
+static void an_enrolment_above_the_limit_is_refused_before_it_is_read(void **state)
+{
+    (void)state;
+    static const uint8_t big[4097];
+    static const uint8_t pinned[32];
+    CHECK(
+        vch_enrolment_check((vouch_span) { big, sizeof big }, vch_span_str("claims"), pinned, NULL)
+        == VOUCH_E_LIMIT);
+}
+
 static void a_flipped_bit_anywhere_is_refused(void **state)
 {
     (void)state;
@@ -117,6 +127,7 @@ int main(void)
         TEST(every_kind_of_site_key_enrols),
         TEST(other_claims_another_key_and_another_pin_are_refused),
         TEST(a_signature_without_the_domain_is_no_enrolment),
+        TEST(an_enrolment_above_the_limit_is_refused_before_it_is_read),
         TEST(a_flipped_bit_anywhere_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

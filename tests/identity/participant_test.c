@@ -252,6 +252,21 @@ static void strangers_and_other_roles_do_not_start(void **state)
     expect_failure(&o, VOUCH_E_CONFIG, "is listed as collaborator");
 }
 
+static void a_start_without_plan_or_with_a_name_too_long_is_refused(void **state)
+{
+    (void)state;
+    char name[VCH_PARTICIPANT_NAME_SIZE + 1];
+    memset(name, 'a', sizeof name - 1);
+    name[sizeof name - 1] = 0;
+    policy_at(WORLD_COL1, &collaborator_device, &(world_policy) { 0 });
+    vch_participant_options o = options_of(WORLD_COL1);
+    o.plan_digest = NULL;
+    expect_failure(&o, VOUCH_E_CONFIG, "the plan's digest is not known");
+    o = options_of(WORLD_COL1);
+    o.name = name;
+    expect_failure(&o, VOUCH_E_CONFIG, "cannot be a name");
+}
+
 static void a_policy_that_has_not_begun_is_not_used(void **state)
 {
     (void)state;
@@ -361,6 +376,7 @@ int main(void)
         TEST(everything_that_is_missing_is_named_at_once),
         TEST(a_key_that_the_policy_does_not_pin_is_noticed_at_home),
         TEST(strangers_and_other_roles_do_not_start),
+        TEST(a_start_without_plan_or_with_a_name_too_long_is_refused),
         TEST(a_policy_that_has_not_begun_is_not_used),
         TEST(no_device_no_start),
         TEST(an_unattested_participant_shows_its_pki_certificate),

@@ -312,6 +312,7 @@ static void bent_passports_are_refused(void **state)
         { "\"name\": \"agg.example.org\"", "\"name\": null" },
         { "\"mrenclave\": \"aa", "\"mrenclave\": \"ab" },
         { "\"mrenclave\"", "\"mrtd\"" },
+        { "\"mrenclave\"", "\"mrtd\": \"00\", \"mrenclave\"" },
         { "-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATES-----" },
         { "\"claims\": \"", "\"claims\": \"*" },
         { "\"claims\"", "\"claim\"" },

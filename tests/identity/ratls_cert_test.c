@@ -161,6 +161,21 @@ static void any_flipped_bit_of_the_signed_part_breaks_the_self_signature(void **
     }
 }
 
+/* RFC 5280 s.4.1.1.2: the algorithm is named twice, and the signature covers only one of them. */
+static void two_different_signature_algorithms_are_refused(void **state)
+{
+    (void)state;
+    static const uint8_t ecdsa_sha384[] = { 0x06, 0x08, 0x2a, 0x86, 0x48,
+                                            0xce, 0x3d, 0x04, 0x03, 0x03 };
+    vch_ratls_cert c = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer der = vch_buffer_with_cap(VCH_RATLS_CERT_MAX_SIZE);
+    build(&der, NULL);
+    uint8_t *inner = memmem(der.data, der.size, ecdsa_sha384, sizeof ecdsa_sha384);
+    CHECK(inner != NULL);
+    inner[9] = 0x02; /* ECDSA with SHA-256 */
+    CHECK(vch_ratls_cert_parse(vch_buffer_span(&der), &c, NULL) == VOUCH_E_FORMAT);
+}
+
 static void build_with(const vch_cert_extension *extensions, size_t count, vch_buffer *out)
 {
     vouch_error err = { 0 };
@@ -289,6 +304,10 @@ static void evidence_that_is_not_quote_and_claims_is_refused(void **state)
         { "no tag", { 0x82, 0x41, 'q', 0x41, 'c' }, 5, false },
         { "one item", { 0xd9, 0xea, 0x60, 0x81, 0x41, 'q' }, 6, false },
         { "three items", { 0xd9, 0xea, 0x60, 0x83, 0x41, 'q', 0x41, 'c', 0x40 }, 9, false },
+        { "an array that announces three",
+          { 0xd9, 0xea, 0x60, 0x83, 0x41, 'q', 0x41, 'c' },
+          8,
+          false },
         { "text", { 0xd9, 0xea, 0x60, 0x82, 0x61, 'q', 0x41, 'c' }, 8, false },
         { "an open array", { 0xd9, 0xea, 0x60, 0x9f, 0x41, 'q', 0x41, 'c', 0xff }, 9, false },
         { "a byte after it", { 0xd9, 0xea, 0x60, 0x82, 0x41, 'q', 0x41, 'c', 0 }, 9, false },
@@ -311,6 +330,7 @@ int main(void)
         TEST(a_certificate_cut_short_anywhere_is_refused),
         TEST(a_certificate_above_the_limit_is_refused_before_it_is_read),
         TEST(any_flipped_bit_of_the_signed_part_breaks_the_self_signature),
+        TEST(two_different_signature_algorithms_are_refused),
         TEST(an_evidence_extension_that_stands_twice_is_marked),
         TEST(both_spellings_of_gramines_oid_are_one_dialect),
         TEST(any_other_extension_that_stands_twice_is_refused),

@@ -53,35 +53,35 @@ void world_policy_text(const world *w, const world_policy *p, vch_buffer *out)
     hex(measurement, 32, aggregator);
     memset(measurement, WORLD_COLLABORATOR_MEASUREMENT, 32);
     hex(measurement, 32, collaborator);
-    vch_buffer_append_fmt(out,
-                          "version: 1\n"
-                          "federation:\n"
-                          "  id: 000102030405060708090a0b0c0d0e0f\n"
-                          "  from: 2026-12-01T09:00:00Z\n"
-                          "  enable: {aggregator: %s, collaborator: true}\n"
-                          "  initial_model: "
-                          "1111111111111111111111111111111111111111111111111111111111111111\n"
-                          "  participants:\n"
-                          "    - {name: %s, role: aggregator, enrolment: '%s'}\n"
-                          "    - {name: col1, role: collaborator, enrolment: '%s'%s}\n"
-                          "    - {name: col2, role: collaborator, enrolment: '%s'%s}\n"
-                          "  measurements:\n"
-                          "    aggregator: [{mrenclave: '%s'}]\n"
-                          "    collaborator: [{mrenclave: '%s'}]\n"
-                          "  tcb: %s\n"
-                          "  token: %s\n"
-                          "  token_issuers: [{base_url: '%s', root: '%s'}]\n"
-                          "  channel: %s\n"
-                          "  roots: ['%s']\n"
-                          "  model_export: clear\n"
-                          "local:\n"
-                          "  collateral: {dir: '%s'}\n%s",
-                          usually(p->enable_aggregator, "true"), WORLD_AGGREGATOR, pins[WORLD_AGG],
-                          pins[WORLD_COL1], usually(p->col1, ""), pins[WORLD_COL2],
-                          usually(p->col2, ", attested: false"), aggregator, collaborator,
-                          usually(p->tcb, "{accept: [UpToDate]}"), usually(p->token, "required"),
-                          WORLD_ISSUER, issuer_root, usually(p->channel, "key"),
-                          usually(p->root, root), w->collateral_dir, usually(p->local, ""));
+    vch_buffer_append_fmt(
+        out,
+        "version: 1\n"
+        "federation:\n"
+        "  id: 000102030405060708090a0b0c0d0e0f\n"
+        "  from: 2026-12-01T09:00:00Z\n"
+        "  enable: {aggregator: %s, collaborator: true}\n"
+        "  initial_model: "
+        "1111111111111111111111111111111111111111111111111111111111111111\n"
+        "  participants:\n"
+        "    - {name: %s, role: aggregator, enrolment: '%s'}\n"
+        "    - {name: col1, role: collaborator, enrolment: '%s'%s}\n"
+        "    - {name: col2, role: collaborator, enrolment: '%s'%s}\n"
+        "  measurements:\n"
+        "    aggregator: [{mrenclave: '%s'}]\n"
+        "    collaborator: [{mrenclave: '%s'}%s]\n"
+        "  tcb: %s\n"
+        "  token: %s\n"
+        "  token_issuers: [{base_url: '%s', root: '%s'}]\n"
+        "  channel: %s\n"
+        "  roots: ['%s']\n"
+        "  model_export: clear\n"
+        "local:\n"
+        "  collateral: {dir: '%s'}\n%s",
+        usually(p->enable_aggregator, "true"), WORLD_AGGREGATOR, pins[WORLD_AGG], pins[WORLD_COL1],
+        usually(p->col1, ""), pins[WORLD_COL2], usually(p->col2, ", attested: false"), aggregator,
+        collaborator, usually(p->collaborator, ""), usually(p->tcb, "{accept: [UpToDate]}"),
+        usually(p->token, "required"), WORLD_ISSUER, issuer_root, usually(p->channel, "key"),
+        usually(p->root, root), w->collateral_dir, usually(p->local, ""));
 }
 
 static void drop_policy(world *w)
@@ -239,7 +239,7 @@ void world_certify(const world *w, world_evidence *e)
     VCH_SCOPED(vch_buffer_drop) vch_buffer dice = vch_buffer_with_cap(32768);
     VCH_SCOPED(vch_buffer_drop) vch_buffer legacy = vch_buffer_with_cap(32768);
     VCH_SCOPED(vch_buffer_drop) vch_buffer enrolment = vch_buffer_with_cap(4096);
-    vch_cert_extension extensions[3];
+    vch_cert_extension extensions[4];
     size_t count = 0;
     put_dice(e, &dice);
     if (e->dice_oid[0] != 0)
@@ -256,6 +256,8 @@ void world_certify(const world *w, world_evidence *e)
         extensions[count++] =
             (vch_cert_extension) { VCH_ENROLMENT_OID, false, vch_buffer_span(&enrolment) };
     }
+    if (e->critical_oid != NULL)
+        extensions[count++] = (vch_cert_extension) { e->critical_oid, true, vch_span_str("x") };
     static const uint8_t serial[] = { 0x42 };
     const vch_name_part name = { "CN", subject };
     const vch_cert_options options = {

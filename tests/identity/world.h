@@ -49,6 +49,7 @@ typedef struct world_policy {
     const char *col1;              /* appended to col1's line: ", platform: [...]" */
     const char *col2;              /* the same; usual: ", attested: false" */
     const char *enable_aggregator; /* "true" */
+    const char *collaborator;      /* further measurements: ", {mrenclave: '...'}" */
     const char *root;              /* 64 hex digits; usual: the platform's */
     const char *local;             /* lines under `local:` */
 } world_policy;
@@ -72,6 +73,7 @@ typedef struct world_evidence {
     const vch_key *certified_key;   /* in and under the certificate; usual: the claims' */
     vouch_span quoted_claims;       /* what the quote is over; usual: the claims */
     int64_t nbf_unix_s, exp_unix_s; /* of the certificate; usual: the claims' */
+    const char *critical_oid;       /* a critical extension of no known kind; usual: none */
     const char *dice_oid;           /* usual: the interoperable one; "" for none */
     bool legacy; /* Gramine's extension beside (or alone): a quote over the SPKI */
     uint8_t legacy_measurement;
