@@ -173,8 +173,8 @@ static void what_weakens_the_federation_is_refused_at_its_line(void **state)
         { 21, "  train: {function: f}\nconnector: {}", "plan/plan.yaml:22:", "Flower" },
         { 21, "  train: {function: f}\nstraggler_handling_policy: {template: a.Mine}",
           "plan/plan.yaml:22:", "Mine" },
-        { 21, "  train: {function: f}\nstraggler_handling_policy: plain", "plan/plan.yaml:22:",
-          "mapping" },
+        { 21, "  train: {function: f}\nstraggler_handling_policy: plain",
+          "plan/plan.yaml:22:", "mapping" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         vouch_error err = { 0 };
