@@ -17,6 +17,14 @@ static void print_faults(const vch_runtime *rt, const vch_faults *faults)
         (void)fprintf(rt->err, "... and %zu more\n", faults->more);
 }
 
+/* A file that a participant was told to use and cannot read is a wrong setting of its own. */
+static vouch_code as_configuration(vouch_code rc, const char *what, vouch_error *err)
+{
+    if (rc != VOUCH_E_NOT_FOUND && rc != VOUCH_E_IO)
+        return rc;
+    return vouch_wrap(err, VOUCH_E_CONFIG, "%s", what);
+}
+
 static vouch_code read_plan(const vch_site_options *o, vch_site *site, vouch_error *err)
 {
     char host[256];
@@ -35,7 +43,7 @@ static vouch_code read_plan(const vch_site_options *o, vch_site *site, vouch_err
     print_faults(o->rt, &faults);
     if (rc == VOUCH_OK)
         site->view = vch_plan_look(site->plan);
-    return rc;
+    return as_configuration(rc, "the plan", err);
 }
 
 static vouch_code read_attestation(const vch_site_options *o, vch_site *site, vouch_error *err)
@@ -52,7 +60,7 @@ static vouch_code read_attestation(const vch_site_options *o, vch_site *site, vo
     VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
     vouch_code rc = vch_attestation_file_load(path, &overrides, &faults, &site->attestation, err);
     print_faults(o->rt, &faults);
-    return rc;
+    return as_configuration(rc, "what the federation agreed on", err);
 }
 
 static vouch_code name_aggregator(vch_site *site, vouch_error *err)

@@ -213,6 +213,8 @@ def whatever_is_missing_or_wrong_is_named_and_ends_the_start():
     # every missing file of the PKI at once
     expect_fault(start_agg, bare, r"server/agg_localhost\.crt", r"server/agg_localhost\.key", r"cert_chain\.crt")
     expect_fault(start_col, bare, r"client/col_col1\.crt", r"client/col_col1\.key", r"cert_chain\.crt")
+    expect_fault([*start_agg, "-p", "plan/nothing.yaml"], bare, r"the plan: .*plan/nothing\.yaml")
+    expect_fault([*start_col, "--attestation", "plan/nothing.yaml"], bare, r"plan/nothing\.yaml")
     plan = (bare / "plan/plan.yaml").read_text()
     (bare / "plan/plan.yaml").write_text(plan.replace("rounds_to_train: 4", "rounds_to_train: 0x"))
     expect_fault(start_agg, bare, r"plan/plan\.yaml:\d+:\d+: .*rounds_to_train")
