@@ -35,6 +35,7 @@ static const vch_option options[] = {
       .offset = offsetof(values, name),
       .argument = "NAME",
       .help = "certified name of the collaborator",
+      .environment = "VOUCH_NAME", /* where the arguments are measured, as in deploy/gramine */
       .required = true },
     { .name = "plan",
       .letter = 'p',

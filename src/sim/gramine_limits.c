@@ -55,7 +55,6 @@ static const char *const offered[] = {
     "fdatasync",
     "fgetxattr",
     "flistxattr",
-    "flock",
     "fork",
     "fstat",
     "fstatfs",
