@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 PROGRAMS, NOOP = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
@@ -102,12 +103,12 @@ def make_federation():
     return sites, port
 
 
-def wait_for_port(port, process):
-    while process.poll() is None:
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.001)
+def wait_until_it_listens(process):
+    """Read its output up to the line that says so; the rest is read away, so that it never waits for us."""
+    for line in process.stdout:
+        if line.startswith("listening"):
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            return
     raise SystemExit("the aggregator ended before it listened")
 
 
@@ -116,8 +117,9 @@ def play(sites, port):
     log = open(STAGE / "agg.log", "w+")
     began = time.monotonic()
     aggregator = subprocess.Popen([PROGRAMS / "vouch", "aggregator", "start", "--log-format", "json",
-                                   "--log-level", "info"], cwd=sites["agg"], stdout=log, stderr=log)
-    wait_for_port(port, aggregator)
+                                   "--log-level", "info"], cwd=sites["agg"], stdout=subprocess.PIPE,
+                                  stderr=log, text=True)
+    wait_until_it_listens(aggregator)
     listening = time.monotonic() - began
     peers = [subprocess.Popen([NOOP, n, f"localhost:{port}"], cwd=sites[n]) for n in NAMES]
     _, status, usage = os.wait4(aggregator.pid, 0)
