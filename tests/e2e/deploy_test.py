@@ -1,13 +1,10 @@
 #!/usr/bin/env python3
-"""What is shipped for real hardware keeps its rules; the plain image builds where the machine allows.
+"""What is shipped for real hardware keeps its rules. The image is built by tests/interop/image_test.py.
 
 usage: deploy_test.py CHECKOUT
 """
-import os
 import pathlib
 import re
-import shutil
-import subprocess
 import sys
 import tomllib
 
@@ -94,23 +91,7 @@ def the_page_names_every_variable_of_the_compose_file():
                            "measure", "passport", "demo"), command
 
 
-def the_plain_image_builds_with_buildah():
-    base = os.environ.get("VOUCH_IMAGE_BASE", "docker.io/library/debian:12-slim")
-    if shutil.which("buildah") is None:
-        raise tap.Skip("buildah is not installed")
-    if subprocess.run(["buildah", "pull", "--quiet", base], capture_output=True, timeout=100).returncode != 0:
-        raise tap.Skip(f"the base image {base} cannot be had here")
-    subprocess.run(["buildah", "build", "--quiet", "--build-arg", f"BASE={base}", "--target", "plain", "-t", "vouch-test",
-                    "-f", DOCKERFILE, CHECKOUT], check=True, timeout=1500)
-    container = subprocess.run(["buildah", "from", "vouch-test"], check=True, capture_output=True, text=True).stdout.strip()
-    try:
-        said = subprocess.run(["buildah", "run", container, "vouch", "--version"], check=True, capture_output=True, text=True)
-        assert said.stdout.startswith("vouch "), said
-    finally:
-        subprocess.run(["buildah", "rm", container], check=False, capture_output=True)
-
-
 tap.run(the_manifest_attests_and_is_not_for_debugging, no_setting_that_gramine_calls_insecure_is_used,
         arguments_are_measured_and_the_environment_is_a_list, the_two_roles_differ_in_product_id,
         everything_that_runs_or_decides_is_trusted, containers_run_confined_with_the_enclave_device_only,
-        the_page_names_every_variable_of_the_compose_file, the_plain_image_builds_with_buildah)
+        the_page_names_every_variable_of_the_compose_file)

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""The plain image builds from Debian's packages, with buildah and on a base that debootstrap makes, and runs.
+
+usage: image_test.py CHECKOUT          (VOUCH_IMAGE_MIRROR: another Debian mirror)
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+import tap  # noqa: E402
+
+CHECKOUT = pathlib.Path(sys.argv[1])
+MIRROR = os.environ.get("VOUCH_IMAGE_MIRROR", "http://deb.debian.org/debian")
+STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-image-"))
+ENV = dict(os.environ, STORAGE_DRIVER="vfs", BUILDAH_ISOLATION="chroot")
+BASE = "localhost/vouch-base"
+
+
+def run(*words, **options):
+    return subprocess.run([str(w) for w in words], env=ENV, capture_output=True, text=True, check=True, **options).stdout
+
+
+def buildah(*words, **options):
+    return run("buildah", "--root", STAGE / "storage", "--runroot", STAGE / "run", *words, **options).strip()
+
+
+def make_base():
+    for tool in ("buildah", "debootstrap"):
+        if shutil.which(tool) is None:
+            raise tap.Skip(f"{tool} is not installed")
+    if os.geteuid() != 0:
+        raise tap.Skip("debootstrap needs root")
+    try:
+        run("debootstrap", "--variant=minbase", "--include=ca-certificates", "bookworm", STAGE / "base", MIRROR, timeout=400)
+        container = buildah("from", "scratch")
+        buildah("copy", "-q", container, STAGE / "base", "/")
+        buildah("commit", "-q", container, BASE)
+    except (subprocess.SubprocessError, OSError) as why:  # no mirror, no mounts: the machine, not the image
+        raise tap.Skip(f"no base image can be made here: {getattr(why, 'stderr', '') or why}".replace("\n", " ")[:300]) from why
+
+
+def the_plain_image_builds_and_its_programs_run():
+    make_base()
+    built = subprocess.run(
+        ["buildah", "--root", STAGE / "storage", "--runroot", STAGE / "run", "build", "--build-arg", f"BASE={BASE}",
+         "--target", "plain", "-t", "localhost/vouch", "-f", CHECKOUT / "deploy/docker/Dockerfile", CHECKOUT],
+        env=ENV, capture_output=True, text=True, timeout=900, check=False)
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    container = buildah("from", "localhost/vouch")
+    assert buildah("run", container, "vouch", "--version").startswith("vouch ")
+    assert "can_attest" in subprocess.run(
+        ["buildah", "--root", STAGE / "storage", "--runroot", STAGE / "run", "run", container, "vouch", "doctor", "--json"],
+        env=ENV, capture_output=True, text=True, check=False).stdout
+    assert buildah("run", container, "id", "-u") == "10001"
+
+
+try:
+    tap.run(the_plain_image_builds_and_its_programs_run)
+finally:
+    shutil.rmtree(STAGE, ignore_errors=True)
