@@ -221,3 +221,16 @@ bool vch_http_decode_path(vouch_span in, char *out)
     out[n] = '\0';
     return true;
 }
+
+bool vch_http_path_matches(const char *pattern, const char *path)
+{
+    size_t size = strlen(pattern);
+    if (size >= 2 && strcmp(pattern + size - 2, "/*") == 0)
+        return strncmp(pattern, path, size - 1) == 0;
+    return strcmp(pattern, path) == 0;
+}
+
+bool vch_http_method_matches(const char *served, const char *asked)
+{
+    return strcmp(served, asked) == 0 || (strcmp(served, "GET") == 0 && strcmp(asked, "HEAD") == 0);
+}

@@ -44,4 +44,8 @@ vouch_span vch_http_head_field(const vch_http_head *head, const char *name);
 /* Percent-decode into `out` of at least in.size + 1 bytes; false: malformed, or a NUL. */
 bool vch_http_decode_path(vouch_span in, char *out);
 
+/* Does a route, as vch_http_route describes it, serve this? */
+bool vch_http_path_matches(const char *pattern, const char *path);
+bool vch_http_method_matches(const char *served, const char *asked);
+
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <openssl/err.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/secret.h"
 #include "host/clock.h"
 #include "net/http_head.h"
+#include "net/http_response.h"
 #include "net/listener.h"
 #include "net/tls_internal.h"
 
@@ -29,6 +31,7 @@ typedef struct http_conn http_conn;
 typedef enum http_state {
     HTTP_HANDSHAKE,
     HTTP_READ,
+    HTTP_DEFERRED, /* a handler has the answer */
     HTTP_WRITE,
     HTTP_LINGER /* the answer is out; what still comes is thrown away, so that it is not reset */
 } http_state;
@@ -46,6 +49,8 @@ struct http_conn {
     char host[VCH_ADDRESS_SIZE];
     vch_buffer in, out;
     size_t out_sent;
+    vch_http_response answer;
+    int64_t waits_since_ms; /* for a request to be whole */
     bool close_after;
     bool continued; /* 100 Continue was sent for this request */
 };
@@ -56,152 +61,86 @@ struct vch_http_server {
     vch_listener *listener;
     http_conn *conns;
     size_t conn_count;
-};
-
-struct vch_http_response {
-    int status;
-    vch_buffer headers, body;
-    const char *content_type;
+    bool draining;
 };
 
 static void turn(http_conn *c);
 
 /* --- answers --- */
 
-void vch_http_response_status(vch_http_response *r, int status)
+static void send_answer(http_conn *c)
 {
-    r->status = status;
-}
-
-void vch_http_response_header(vch_http_response *r, const char *name, const char *value)
-{
-    if (strpbrk(name, "\r\n:") != NULL || strpbrk(value, "\r\n") != NULL) {
-        r->status = 500; /* a handler let a peer's line end through: say nothing of it */
-        return;
-    }
-    vch_buffer_append_fmt(&r->headers, "%s: %s\r\n", name, value);
-}
-
-void vch_http_response_body(vch_http_response *r, const char *content_type, vouch_span body)
-{
-    r->content_type = content_type;
-    r->body.size = 0;
-    vch_buffer_append(&r->body, body);
-}
-
-static const char *reason_of(int status)
-{
-    static const struct {
-        int status;
-        const char *text;
-    } table[] = {
-        { 200, "OK" },
-        { 204, "No Content" },
-        { 400, "Bad Request" },
-        { 401, "Unauthorized" },
-        { 403, "Forbidden" },
-        { 404, "Not Found" },
-        { 405, "Method Not Allowed" },
-        { 411, "Length Required" },
-        { 413, "Content Too Large" },
-        { 415, "Unsupported Media Type" },
-        { 429, "Too Many Requests" },
-        { 500, "Internal Server Error" },
-        { 503, "Service Unavailable" },
-    };
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        if (table[i].status == status)
-            return table[i].text;
-    }
-    return "Status";
-}
-
-static void response_drop(vch_http_response *r)
-{
-    vch_buffer_drop(&r->headers);
-    vch_buffer_drop(&r->body);
-}
-
-/* Write the answer into `out`; headers or body that did not fit make it a bare 500. */
-static void serialize(http_conn *c, vch_http_response *r, bool head_only)
-{
-    if (r->headers.failed != VOUCH_OK || r->body.failed != VOUCH_OK || r->status == 0) {
-        response_drop(r);
-        r->status = 500;
-        r->content_type = NULL;
-    }
-    vch_buffer_append_fmt(&c->out, "HTTP/1.1 %d %s\r\n", r->status, reason_of(r->status));
-    vch_buffer_append(&c->out, vch_buffer_span(&r->headers));
-    if (r->content_type != NULL)
-        vch_buffer_append_fmt(&c->out, "content-type: %s\r\n", r->content_type);
-    vch_buffer_append_fmt(&c->out, "content-length: %zu\r\n%s\r\n", r->body.size,
-                          c->close_after ? "connection: close\r\n" : "");
-    if (!head_only)
-        vch_buffer_append(&c->out, vch_buffer_span(&r->body));
-}
-
-static void log_answer(const http_conn *c, const vch_http_request *request, int status)
-{
-    const char *method = request == NULL ? "" : request->method;
-    const char *path = request == NULL ? "" : request->path;
+    vch_http_response *r = &c->answer;
+    vch_http_response_write(r, c->close_after, &c->out);
+    const char *path = vch_buffer_text(&r->path);
     vch_log(c->server->o.log, VCH_LOG_INFO, "http.request", VCH_STR("peer", c->host),
-            VCH_STR("method", method), VCH_STR("path", path), VCH_INT("status", status));
+            VCH_STR("method", r->method), VCH_STR("path", path == NULL ? "" : path),
+            VCH_INT("status", r->status));
+    vch_http_response_drop(r);
+    c->state = HTTP_WRITE;
+    vch_timer_start(c->deadline, c->server->o.request_timeout_ms);
 }
 
-static void finish_answer(http_conn *c, const vch_http_request *request, vch_http_response *r)
+/* The handler has returned: the request is gone after this, whether it is answered or not. */
+static void finish_answer(http_conn *c, const vch_http_request *request)
 {
     const vch_http_server_options *o = &c->server->o;
+    vch_http_response *r = &c->answer;
+    if (request != NULL) {
+        (void)snprintf(r->method, sizeof r->method, "%s", request->method);
+        vch_buffer_append_str(&r->path, request->path);
+    }
     if (o->decorate != NULL && request != NULL)
         o->decorate(o->context, request, r);
-    bool head_only = request != NULL && strcmp(request->method, "HEAD") == 0;
-    serialize(c, r, head_only);
-    log_answer(c, request, r->status);
-    response_drop(r);
-    c->state = HTTP_WRITE;
-    vch_timer_start(c->deadline, o->request_timeout_ms);
+    if (r->deferred)
+        c->state = HTTP_DEFERRED;
+    else
+        send_answer(c);
+}
+
+/* A handler completes what it deferred: at once while it runs, else from wherever it is now. */
+static void on_send(vch_http_response *r)
+{
+    http_conn *c = (http_conn *)(void *)((char *)r - offsetof(http_conn, answer));
+    r->deferred = false;
+    r->gone = NULL;
+    if (c->state != HTTP_DEFERRED)
+        return;
+    send_answer(c);
+    turn(c);
+}
+
+static void begin_answer(http_conn *c)
+{
+    vch_http_response_begin(&c->answer);
+    c->answer.send = on_send;
 }
 
 /* An answer that no handler makes. */
 static void answer_ourselves(http_conn *c, const vch_http_request *request, int status)
 {
-    vch_http_response r = { .status = status,
-                            .headers = vch_buffer_with_cap(VCH_TLS_MESSAGE_MAX_SIZE),
-                            .body = vch_buffer_with_cap(ANSWER_CAP) };
+    begin_answer(c);
     if (c->server->o.explain != NULL)
-        c->server->o.explain(c->server->o.context, status, &r);
-    r.status = status;
-    finish_answer(c, request, &r);
+        c->server->o.explain(c->server->o.context, status, &c->answer);
+    c->answer.status = status;
+    finish_answer(c, request);
 }
 
 /* --- routes --- */
-
-static bool path_matches(const char *pattern, const char *path)
-{
-    size_t size = strlen(pattern);
-    if (size >= 2 && strcmp(pattern + size - 2, "/*") == 0)
-        return strncmp(pattern, path, size - 1) == 0;
-    return strcmp(pattern, path) == 0;
-}
-
-static bool method_matches(const char *served, const char *asked)
-{
-    return strcmp(served, asked) == 0 || (strcmp(served, "GET") == 0 && strcmp(asked, "HEAD") == 0);
-}
 
 static void dispatch(http_conn *c, const vch_http_request *request)
 {
     const vch_http_server_options *o = &c->server->o;
     bool known_path = false;
     for (size_t i = 0; i < o->route_count; i++) {
-        if (!path_matches(o->routes[i].path, request->path))
+        if (!vch_http_path_matches(o->routes[i].path, request->path))
             continue;
         known_path = true;
-        if (!method_matches(o->routes[i].method, request->method))
+        if (!vch_http_method_matches(o->routes[i].method, request->method))
             continue;
-        vch_http_response r = { .headers = vch_buffer_with_cap(VCH_TLS_MESSAGE_MAX_SIZE),
-                                .body = vch_buffer_with_cap(ANSWER_CAP) };
-        o->routes[i].handle(o->context, request, &r);
-        finish_answer(c, request, &r);
+        begin_answer(c);
+        o->routes[i].handle(o->context, request, &c->answer);
+        finish_answer(c, request);
         return;
     }
     answer_ourselves(c, request, known_path ? 405 : 404);
@@ -228,8 +167,8 @@ static void terminate_values(http_conn *c, const vch_http_head *head)
 static void handle_request(http_conn *c, const vch_http_head *head)
 {
     VCH_SCOPED(vch_buffer_drop) vch_buffer text = vch_buffer_with_cap(SIZE_MAX);
-    char method[16] = { 0 };
-    c->close_after = !head->keep_alive;
+    char method[VCH_HTTP_METHOD_SIZE] = { 0 };
+    c->close_after = !head->keep_alive || c->server->draining;
     char *path = (char *)vch_buffer_extend(&text, head->path.size + 1);
     VCH_SCOPED(vch_buffer_drop) vch_buffer query = vch_buffer_with_cap(SIZE_MAX);
     vch_buffer_append(&query, head->query);
@@ -256,11 +195,14 @@ static void handle_request(http_conn *c, const vch_http_head *head)
 
 static void conn_free(http_conn *c)
 {
+    if (c->state == HTTP_DEFERRED && c->answer.gone != NULL)
+        c->answer.gone(c->answer.context);
+    vch_http_response_drop(&c->answer);
     *c->at = c->next;
     if (c->next != NULL)
         c->next->at = c->at;
     c->server->conn_count--;
-    if (c->server->listener != NULL)
+    if (c->server->listener != NULL && !c->server->draining)
         vch_listener_pause(c->server->listener, false);
     if (c->readable != NULL)
         event_free(c->readable);
@@ -343,6 +285,14 @@ static void send_continue(http_conn *c)
     c->state = HTTP_WRITE;
 }
 
+/* A connection that waits for its next request holds no memory for it. */
+static void release_input(http_conn *c)
+{
+    size_t cap = c->in.cap;
+    vch_buffer_drop(&c->in);
+    c->in = vch_buffer_with_cap(cap);
+}
+
 /* Is a whole request there? Then answer it; else say whether to read on. */
 static bool take_request(http_conn *c)
 {
@@ -372,6 +322,8 @@ static bool take_request(http_conn *c)
     memmove(c->in.data, c->in.data + whole, left);
     vch_wipe(c->in.data + left, whole);
     c->in.size = left;
+    if (left == 0)
+        release_input(c);
     return true;
 }
 
@@ -403,7 +355,10 @@ static io step_write(http_conn *c)
         c->out_sent += put;
     }
     vch_buffer_drop(&c->out);
+    c->out = vch_buffer_with_cap(2 * ANSWER_CAP);
     c->out_sent = 0;
+    c->waits_since_ms = vch_clock_monotonic_ms();
+    c->close_after = c->close_after || c->server->draining;
     c->state = c->close_after ? HTTP_LINGER : HTTP_READ;
     if (c->close_after) {
         if (c->ssl != NULL)
@@ -412,6 +367,19 @@ static io step_write(http_conn *c)
         vch_timer_start(c->deadline, LINGER_MS);
     }
     return IO_DONE;
+}
+
+/* Bytes mean the next request, sent ahead: it waits, and so do we. Their end means nobody waits. */
+static io step_deferred(http_conn *c)
+{
+    uint8_t one = 0;
+    ssize_t n = recv(c->fd, &one, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        return IO_CLOSED;
+    if (n > 0)
+        (void)event_del(c->readable);
+    (void)event_del(c->writable);
+    return IO_WAIT;
 }
 
 static io step_linger(http_conn *c)
@@ -428,6 +396,8 @@ static io take_step(http_conn *c)
         return step_handshake(c);
     case HTTP_READ:
         return step_read(c);
+    case HTTP_DEFERRED:
+        return step_deferred(c);
     case HTTP_WRITE:
         return step_write(c);
     case HTTP_LINGER:
@@ -476,6 +446,26 @@ static bool conn_prepare(http_conn *c)
     return true;
 }
 
+static bool waits_for_request(const http_conn *c)
+{
+    return c->state == HTTP_HANDSHAKE || c->state == HTTP_READ;
+}
+
+/* At the cap whoever has sent no whole request for the longest time gives way: connections that
+ * are only held open, or fed a byte at a time, keep nobody out. */
+static void make_room(vch_http_server *s)
+{
+    http_conn *oldest = NULL;
+    for (http_conn *c = s->conns->next; c != NULL; c = c->next) { /* not the newest */
+        if (waits_for_request(c) && (oldest == NULL || c->waits_since_ms <= oldest->waits_since_ms))
+            oldest = c;
+    }
+    if (oldest != NULL)
+        conn_free(oldest);
+    else
+        vch_listener_pause(s->listener, true); /* all are being answered: more wait in the kernel */
+}
+
 static void on_accepted(void *context, int fd, const char *address, const char *host)
 {
     (void)address;
@@ -495,8 +485,9 @@ static void on_accepted(void *context, int fd, const char *address, const char *
     if (c->next != NULL)
         c->next->at = &c->next;
     s->conns = c;
-    if (++s->conn_count >= s->o.connections_max)
-        vch_listener_pause(s->listener, true); /* more wait in the kernel's queue */
+    c->waits_since_ms = vch_clock_monotonic_ms();
+    if (++s->conn_count > s->o.connections_max)
+        make_room(s);
     if (!conn_prepare(c)) {
         conn_free(c);
         return;
@@ -542,13 +533,9 @@ static vouch_code prepare_tls(vch_http_server *s, vouch_error *err)
     s->ctx = SSL_CTX_new(TLS_server_method());
     if (s->ctx == NULL || !vch_tls_limit_protocol(s->ctx, true))
         return vouch_fail(err, VOUCH_E_CRYPTO, "HTTP server: TLS cannot be set up");
+    (void)SSL_CTX_set_mode(s->ctx, SSL_MODE_RELEASE_BUFFERS); /* idle connections hold none */
     SSL_CTX_set_alpn_select_cb(s->ctx, on_alpn, NULL);
     return vch_http_server_renew(s, s->o.tls, err);
-}
-
-static size_t size_or(size_t value, size_t usual)
-{
-    return value > 0 ? value : usual;
 }
 
 vouch_code vch_http_server_new(const vch_http_server_options *options, vch_http_server **out,
@@ -558,9 +545,9 @@ vouch_code vch_http_server_new(const vch_http_server_options *options, vch_http_
     if (s == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "HTTP server: out of memory");
     s->o = *options;
-    s->o.headers_cap = size_or(s->o.headers_cap, DEFAULT_HEADERS_CAP);
-    s->o.body_cap = size_or(s->o.body_cap, DEFAULT_BODY_CAP);
-    s->o.connections_max = size_or(s->o.connections_max, DEFAULT_CONNECTIONS);
+    s->o.headers_cap = s->o.headers_cap > 0 ? s->o.headers_cap : DEFAULT_HEADERS_CAP;
+    s->o.body_cap = s->o.body_cap > 0 ? s->o.body_cap : DEFAULT_BODY_CAP;
+    s->o.connections_max = s->o.connections_max > 0 ? s->o.connections_max : DEFAULT_CONNECTIONS;
     if (s->o.request_timeout_ms <= 0)
         s->o.request_timeout_ms = DEFAULT_TIMEOUT_MS;
     vouch_code rc = s->o.tls == NULL ? VOUCH_OK : prepare_tls(s, err);
@@ -577,6 +564,24 @@ vouch_code vch_http_server_new(const vch_http_server_options *options, vch_http_
 uint16_t vch_http_server_port(const vch_http_server *s)
 {
     return vch_listener_port(s->listener);
+}
+
+void vch_http_server_drain(vch_http_server *s)
+{
+    s->draining = true;
+    vch_listener_pause(s->listener, true);
+    for (http_conn *c = s->conns, *next = NULL; c != NULL; c = next) {
+        next = c->next;
+        if (waits_for_request(c) && c->in.size == 0)
+            conn_free(c);
+        else
+            c->close_after = true;
+    }
+}
+
+size_t vch_http_server_connection_count(const vch_http_server *s)
+{
+    return s->conn_count;
 }
 
 void vch_http_server_free(vch_http_server *s)

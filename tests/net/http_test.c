@@ -45,7 +45,47 @@ static void handle_injection(void *context, const vch_http_request *request,
     vch_http_response_header(response, "x", request->path); /* "/split/a\r\nevil: 1" */
 }
 
+/* One answer that is kept, as a worker's job would. */
+static vch_http_response *kept_answer;
+static int gone_count;
+
+static void note_gone(void *context)
+{
+    (void)context;
+    kept_answer = NULL;
+    gone_count++;
+}
+
+static void handle_later(void *context, const vch_http_request *request,
+                         vch_http_response *response)
+{
+    (void)context;
+    (void)request;
+    kept_answer = response;
+    vch_http_response_header(response, "early", "1");
+    vch_http_response_defer(response, note_gone, NULL);
+}
+
+static void handle_deferred_yet_sent(void *context, const vch_http_request *request,
+                                     vch_http_response *response)
+{
+    handle_later(context, request, response);
+    vch_http_response_status(response, 204);
+    vch_http_response_send(response);
+}
+
+static void complete(void *context)
+{
+    (void)context;
+    assert_non_null(kept_answer);
+    vch_http_response_status(kept_answer, 200);
+    vch_http_response_body(kept_answer, "text/plain", vch_span_str("late"));
+    vch_http_response_send(kept_answer);
+    kept_answer = NULL;
+}
+
 static const vch_http_route routes[] = {
+    { "GET", "/later", handle_later },       { "GET", "/at-once", handle_deferred_yet_sent },
     { "POST", "/echo", handle_echo },        { "GET", "/echo", handle_echo },
     { "GET", "/files/*", handle_echo },      { "GET", "/nothing", handle_nothing },
     { "GET", "/split/*", handle_injection },
@@ -402,18 +442,126 @@ static void a_request_that_never_ends_is_cut_off(void **state)
     vch_http_server_free(server);
 }
 
-static void connections_over_the_cap_wait_until_one_ends(void **state)
+static void at_the_cap_the_oldest_connection_without_a_request_goes(void **state)
 {
     (void)state;
-    vch_http_server *server = serve(false, 1);
-    int fd = -1;
+    vch_http_server *server = serve(false, 2);
+    int fd[3];
     char address[VCH_ADDRESS_SIZE];
-    CHECK(vch_dial("127.0.0.1", vch_http_server_port(server), 5000, &fd, address, NULL)
-          == VOUCH_OK);
+    for (size_t i = 0; i < 3; i++) { /* half a request each; the third is one too many */
+        CHECK(vch_dial("127.0.0.1", vch_http_server_port(server), 5000, &fd[i], address, NULL)
+              == VOUCH_OK);
+        CHECK(send(fd[i], "GET ", 4, MSG_NOSIGNAL) == 4);
+    }
     raw *r = exchange(server, vch_span_str("GET /echo HTTP/1.0\r\n\r\n"));
     CHECK(strncmp(r->answer, "HTTP/1.1 200 ", 13) == 0);
-    CHECK(r->took_ms >= 300); /* the first one held the only place until its deadline */
+    CHECK(r->took_ms < 300); /* not after the deadline of those before it */
+    char byte = 0;
+    CHECK(recv(fd[0], &byte, 1, 0) <= 0 && errno != EAGAIN);
+    for (size_t i = 0; i < 3; i++)
+        (void)close(fd[i]);
+    vch_http_server_free(server);
+}
+
+static void a_deferred_answer_is_sent_when_it_is_completed(void **state)
+{
+    (void)state;
+    vch_http_server *server = serve(true, 0);
+    vch_timer *timer = NULL;
+    vouch_error err = { 0 };
+    CHECK_OK(vch_timer_new(loop, complete, NULL, &timer, &err), &err);
+    gone_count = 0;
+    fetch f = { .call = { .url = url(server, true, "/later"),
+                          .ca_pem = vch_buffer_span(&keys.ca_pem) } };
+    vch_timer_start(timer, 150);
+    run(&f);
+    CHECK_OK(f.rc, &f.err);
+    CHECK(f.answer.status == 200 && vch_span_is(vch_buffer_span(&f.answer.body), "late"));
+    CHECK(vch_span_is(vch_http_answer_header(&f.answer, "early"), "1"));
+    CHECK(vch_span_is(vch_http_answer_header(&f.answer, "x-always"), "1"));
+    CHECK(gone_count == 0);
+    vch_http_answer_drop(&f.answer);
+    vch_timer_free(timer);
+    vch_http_server_free(server);
+}
+
+static void an_answer_may_be_completed_before_its_handler_returns(void **state)
+{
+    (void)state;
+    vch_http_server *server = serve(false, 0);
+    gone_count = 0;
+    raw *r = exchange(server, vch_span_str("GET /at-once HTTP/1.0\r\n\r\n"));
+    CHECK(strncmp(r->answer, "HTTP/1.1 204 ", 13) == 0 && gone_count == 0);
+    vch_http_server_free(server);
+}
+
+static void requests_behind_a_deferred_one_wait_for_its_answer(void **state)
+{
+    (void)state;
+    vch_http_server *server = serve(false, 0);
+    vch_timer *timer = NULL;
+    vouch_error err = { 0 };
+    CHECK_OK(vch_timer_new(loop, complete, NULL, &timer, &err), &err);
+    vch_timer_start(timer, 100);
+    raw *r = exchange(server, vch_span_str("GET /later HTTP/1.1\r\nHost: a\r\n\r\n"
+                                           "GET /ech HTTP/1.0\r\n\r\n"));
+    const char *late = strstr(r->answer, "late");
+    CHECK(late != NULL && strncmp(late + 4, "HTTP/1.1 404 ", 13) == 0);
+    vch_timer_free(timer);
+    vch_http_server_free(server);
+}
+
+static void a_handler_is_told_that_nobody_waits_any_more(void **state)
+{
+    (void)state;
+    int fd = -1;
+    bool never = false;
+    char address[VCH_ADDRESS_SIZE];
+    static const char request[] = "GET /later HTTP/1.1\r\nHost: a\r\n\r\n";
+    vch_http_server *server = serve(false, 0);
+    gone_count = 0;
+    raw *r = exchange(server, vch_span_str(request)); /* nobody completes it: its time ends */
+    CHECK(r->answer[0] == '\0' && gone_count == 1 && r->took_ms >= 300);
+    for (int i = 0; i < 2; i++) {
+        CHECK(vch_dial("127.0.0.1", vch_http_server_port(server), 5000, &fd, address, NULL)
+              == VOUCH_OK);
+        CHECK(send(fd, request, sizeof request - 1, MSG_NOSIGNAL) == sizeof request - 1);
+        CHECK(vch_loop_run_until(loop, &never, 50, NULL) == VOUCH_E_TIMEOUT);
+        CHECK(gone_count == 1 + i && kept_answer != NULL);
+        if (i == 0) /* the peer leaves */
+            (void)close(fd);
+        else /* the server goes */
+            vch_http_server_free(server);
+        CHECK(vch_loop_run_until(loop, &never, 50, NULL) == VOUCH_E_TIMEOUT);
+        CHECK(gone_count == 2 + i && kept_answer == NULL);
+    }
     (void)close(fd);
+}
+
+static void a_drained_server_answers_what_it_has_and_ends_the_rest(void **state)
+{
+    (void)state;
+    int idle = -1;
+    char address[VCH_ADDRESS_SIZE];
+    bool never = false;
+    char byte = 0;
+    vch_http_server *server = serve(false, 0);
+    CHECK(vch_dial("127.0.0.1", vch_http_server_port(server), 5000, &idle, address, NULL)
+          == VOUCH_OK);
+    raw r = { .port = vch_http_server_port(server),
+              .send = vch_span_str("GET /later HTTP/1.1\r\nHost: a\r\n\r\n") };
+    CHECK(vch_workers_submit(workers, (vch_job) { &r, raw_work, raw_done }, NULL) == VOUCH_OK);
+    kept_answer = NULL;
+    while (kept_answer == NULL)
+        CHECK(vch_loop_run_until(loop, &never, 10, NULL) == VOUCH_E_TIMEOUT);
+    CHECK(vch_http_server_connection_count(server) == 2);
+    vch_http_server_drain(server);
+    CHECK(vch_http_server_connection_count(server) == 1);
+    CHECK(recv(idle, &byte, 1, 0) == 0);
+    complete(NULL);
+    CHECK(vch_loop_run_until(loop, &r.done, 5000, NULL) == VOUCH_OK);
+    CHECK(strstr(r.answer, "late") != NULL && strstr(r.answer, "connection: close") != NULL);
+    (void)close(idle);
     vch_http_server_free(server);
 }
 
@@ -438,7 +586,12 @@ int main(void)
         TEST(a_head_over_its_cap_is_431_before_it_ends),
         TEST(requests_sent_ahead_are_answered_in_order),
         TEST(a_request_that_never_ends_is_cut_off),
-        TEST(connections_over_the_cap_wait_until_one_ends),
+        TEST(at_the_cap_the_oldest_connection_without_a_request_goes),
+        TEST(a_deferred_answer_is_sent_when_it_is_completed),
+        TEST(an_answer_may_be_completed_before_its_handler_returns),
+        TEST(requests_behind_a_deferred_one_wait_for_its_answer),
+        TEST(a_handler_is_told_that_nobody_waits_any_more),
+        TEST(a_drained_server_answers_what_it_has_and_ends_the_rest),
         TEST(names_in_urls_are_percent_coded),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
