@@ -21,3 +21,12 @@ void vch_process_ignore_broken_pipes(void)
     struct sigaction ignore = { .sa_handler = SIG_IGN };
     (void)sigaction(SIGPIPE, &ignore, NULL); /* cannot fail for a valid signal */
 }
+
+void vch_process_raise_file_limit(void)
+{
+    struct rlimit limit = { 0 };
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* refused: the connections' cap still holds */
+}

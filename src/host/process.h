@@ -13,4 +13,7 @@ VOUCH_MUST_CHECK vouch_code vch_process_harden(vouch_error *err);
 /* A write to a closed socket then fails with EPIPE instead of ending the process. */
 void vch_process_ignore_broken_pipes(void);
 
+/* As many open files as the system lets this process have: a service's connections are files. */
+void vch_process_raise_file_limit(void);
+
 #endif

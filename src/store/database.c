@@ -151,6 +151,11 @@ void vch_database_rollback(vch_database *db)
     db->in_turn = false;
 }
 
+vouch_code vch_database_relax(vch_database *db, bool relaxed, vouch_error *err)
+{
+    return execute(db, relaxed ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", err);
+}
+
 vouch_code vch_statement_new(vch_database *db, const char *sql, vch_statement **out,
                              vouch_error *err)
 {

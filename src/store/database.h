@@ -33,6 +33,10 @@ VOUCH_MUST_CHECK vouch_code vch_database_begin(vch_database *db, vouch_error *er
 VOUCH_MUST_CHECK vouch_code vch_database_commit(vch_database *db, vouch_error *err);
 void vch_database_rollback(vch_database *db);
 
+/* From now on a commit survives the end of the process, but perhaps not the host's: the user of the
+ * database has another way to tell that it stopped uncleanly. False: on disk again. */
+VOUCH_MUST_CHECK vouch_code vch_database_relax(vch_database *db, bool relaxed, vouch_error *err);
+
 VOUCH_MUST_CHECK vouch_code vch_statement_new(vch_database *db, const char *sql,
                                               vch_statement **out, vouch_error *err);
 void vch_statement_free(vch_statement *statement); /* NULL is fine */

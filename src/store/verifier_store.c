@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "store/database.h"
 
 static const char *const schema[] = {
@@ -15,6 +16,8 @@ static const char *const schema[] = {
     "CREATE TABLE decision (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, api_key INTEGER,"
     " issued INTEGER NOT NULL, step TEXT, code TEXT, message TEXT, trace TEXT, token TEXT,"
     " evidence BLOB) STRICT",
+    "CREATE TABLE run (id INTEGER PRIMARY KEY CHECK (id = 1), boot TEXT NOT NULL,"
+    " clean INTEGER NOT NULL, forgotten INTEGER NOT NULL) STRICT",
 };
 
 enum {
@@ -25,6 +28,9 @@ enum {
     NONCES_EXPIRE,
     DECISION_ADD,
     DECISION_COUNT,
+    RUN_FIND,
+    RUN_START,
+    RUN_STOP,
     STATEMENT_COUNT
 };
 
@@ -37,6 +43,9 @@ static const char *const statements[STATEMENT_COUNT] = {
     [DECISION_ADD] =
         ("INSERT INTO decision (at, api_key, issued, step, code, message, trace, token,"
          " evidence) VALUES (?, nullif(?, 0), ?, ?, ?, ?, ?, ?, ?)"),
+    [RUN_FIND] = "SELECT boot, clean, forgotten FROM run",
+    [RUN_START] = "INSERT OR REPLACE INTO run (id, boot, clean, forgotten) VALUES (1, ?, 0, ?)",
+    [RUN_STOP] = "UPDATE run SET clean = 1",
     [DECISION_COUNT] = "SELECT count(*) FROM decision WHERE issued = ?",
 };
 
@@ -83,6 +92,50 @@ vouch_code vch_verifier_store_commit(vch_verifier_store *store, vouch_error *err
 void vch_verifier_store_rollback(vch_verifier_store *store)
 {
     vch_database_rollback(store->db);
+}
+
+/* Did the host stop under the run before, so that its last commits may be lost? */
+static vouch_code judge_last_run(vch_verifier_store *store, const char *boot_id, int64_t now_unix_s,
+                                 int64_t *out_forgotten_until, vouch_error *err)
+{
+    vch_statement *s = store->statement[RUN_FIND];
+    bool row = false;
+    vouch_code rc = vch_statement_step(s, &row, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    *out_forgotten_until = INT64_MIN;
+    if (!row)
+        return VOUCH_OK;
+    bool same_boot = boot_id[0] != '\0' && vch_span_is(vch_statement_column_bytes(s, 0), boot_id);
+    bool clean = vch_statement_column_int(s, 1) == 1;
+    *out_forgotten_until = same_boot || clean ? vch_statement_column_int(s, 2) : now_unix_s;
+    vch_statement_reset(s);
+    return VOUCH_OK;
+}
+
+vouch_code vch_verifier_store_start(vch_verifier_store *store, const char *boot_id,
+                                    int64_t now_unix_s, int64_t *out_forgotten_until,
+                                    vouch_error *err)
+{
+    int64_t forgotten = 0;
+    vch_statement *s = store->statement[RUN_START];
+    vouch_code rc = judge_last_run(store, boot_id, now_unix_s, &forgotten, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    vch_statement_text(s, 1, boot_id);
+    vch_statement_int(s, 2, forgotten);
+    rc = vch_statement_run(s, NULL, err); /* on disk before the first nonce is used */
+    if (rc == VOUCH_OK)
+        rc = vch_database_relax(store->db, true, err);
+    if (rc == VOUCH_OK)
+        *out_forgotten_until = forgotten;
+    return rc;
+}
+
+vouch_code vch_verifier_store_stop(vch_verifier_store *store, vouch_error *err)
+{
+    vouch_code rc = vch_database_relax(store->db, false, err);
+    return rc == VOUCH_OK ? vch_statement_run(store->statement[RUN_STOP], NULL, err) : rc;
 }
 
 vouch_code vch_verifier_store_key_add(vch_verifier_store *store, const char *name,

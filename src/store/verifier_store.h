@@ -28,6 +28,20 @@ VOUCH_MUST_CHECK vouch_code vch_verifier_store_begin(vch_verifier_store *store, 
 VOUCH_MUST_CHECK vouch_code vch_verifier_store_commit(vch_verifier_store *store, vouch_error *err);
 void vch_verifier_store_rollback(vch_verifier_store *store);
 
+/*
+ * A service starts on this store: commits are then kept from the end of the process, and whether
+ * the host stopped under a running service is known from its boot's id. *out_forgotten_until: the
+ * use of nonces issued up to then may be forgotten; INT64_MIN if none is.
+ *
+ * boot_id  of the running kernel; "" if it tells none, and then each start counts as the host's.
+ */
+VOUCH_MUST_CHECK vouch_code vch_verifier_store_start(vch_verifier_store *store, const char *boot_id,
+                                                     int64_t now_unix_s,
+                                                     int64_t *out_forgotten_until,
+                                                     vouch_error *err);
+/* It ends in order: everything is on disk when this returns. */
+VOUCH_MUST_CHECK vouch_code vch_verifier_store_stop(vch_verifier_store *store, vouch_error *err);
+
 typedef struct vch_store_api_key {
     int64_t id;
     char name[VCH_STORE_KEY_NAME_SIZE];

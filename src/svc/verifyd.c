@@ -5,9 +5,13 @@
 
 #include "crypto/cert_chain.h"
 #include "crypto/pem.h"
+#include "host/clock.h"
 #include "identity/ratls_cert.h"
 #include "svc/verifyd_paths.h"
 
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+#define DRAIN_MAX_MS 10000
+#define DRAIN_LOOK_MS 20
 #define CHORES_EVERY_MS INT64_C(60000) /* forget old nonces, renew CRLs */
 
 static void do_chores(void *context)
@@ -16,13 +20,18 @@ static void do_chores(void *context)
     vouch_error err = { 0 };
     vouch_code rc = vch_verifier_store_nonces_expire(s->store, s->now_unix_s(), &err);
     if (rc == VOUCH_OK)
-        rc = vch_verifyd_keys_renew_crls(s->keys, s->now_unix_s(), &err);
+        rc = vch_verifyd_keys_renew_crls(s->tables->keys, s->now_unix_s(), &err);
     if (rc != VOUCH_OK) {
         char text[512];
         vch_log(s->log, VCH_LOG_ERROR, "verifyd.chores",
                 VCH_STR("error", vouch_error_text(&err, text, sizeof text)));
     }
     vch_timer_start(s->chores, CHORES_EVERY_MS);
+}
+
+static void drop_tables(vch_verifyd_tables **tables)
+{
+    vch_verifyd_tables_unref(*tables);
 }
 
 static void drop_tls(vch_verifyd_tls *tls)
@@ -69,40 +78,141 @@ static vouch_code load_tls(const vch_verifyd_config *config, vch_verifyd_tls *ou
     return rc == VOUCH_OK ? VOUCH_OK : vouch_wrap(err, rc, "TLS identity of the service");
 }
 
-static vouch_code listen_on(vch_verifyd *s, const vch_verifyd_config *config, vch_loop *loop,
-                            vouch_error *err)
+static vouch_code listen_plain(vch_loop *loop, const vch_verifyd_listen *at,
+                               vch_http_server_options *o, vch_http_server **out, vouch_error *err)
 {
-    const vch_tls_identity identity = { .certificate = s->tls.chain[0],
-                                        .chain = s->tls.chain + 1,
-                                        .chain_count = s->tls.count - 1,
-                                        .key = s->tls.key };
-    vch_http_server_options options = { .loop = loop,
-                                        .address = config->listen.address,
-                                        .port = config->listen.port,
-                                        .tls = &identity };
-    vch_verifyd_paths_https(s, &options);
-    vouch_code rc = vch_http_server_new(&options, &s->https, err);
-    if (rc != VOUCH_OK || config->crl_listen.address[0] == '\0')
-        return rc;
-    options = (vch_http_server_options) { .loop = loop,
-                                          .address = config->crl_listen.address,
-                                          .port = config->crl_listen.port };
-    vch_verifyd_paths_http(s, &options);
-    return vch_http_server_new(&options, &s->http, err);
+    if (at->address[0] == '\0')
+        return VOUCH_OK;
+    o->loop = loop;
+    o->address = at->address;
+    o->port = at->port;
+    return vch_http_server_new(o, out, err);
 }
 
-static void set_desk(vch_verifyd *s, const vch_verifyd_config *config)
+static vch_tls_identity identity_of(const vch_verifyd_tls *tls)
 {
-    memcpy(s->base_url, config->base_url, sizeof s->base_url);
-    memcpy(s->instance_id, config->instance_id, sizeof s->instance_id);
-    s->desk = (vch_attest_desk) { .appraiser = s->appraiser,
-                                  .keys = s->keys,
-                                  .store = s->store,
-                                  .base_url = s->base_url,
-                                  .instance_id = s->instance_id,
+    return (vch_tls_identity) { .certificate = tls->chain[0],
+                                .chain = tls->chain + 1,
+                                .chain_count = tls->count - 1,
+                                .key = tls->key };
+}
+
+static vouch_code listen_on(vch_verifyd *s, const vch_verifyd_config *config, vouch_error *err)
+{
+    const vch_tls_identity identity = identity_of(&s->tls);
+    vch_http_server_options options = { .loop = s->loop,
+                                        .address = config->listen.address,
+                                        .port = config->listen.port,
+                                        .connections_max = (size_t)config->connections_max,
+                                        .tls = &identity };
+    vch_http_server_options crl = { 0 };
+    vch_http_server_options operations = { 0 };
+    vch_verifyd_paths_https(s, &options);
+    vch_verifyd_paths_crl(s, &crl);
+    vch_verifyd_paths_operations(s, &operations);
+    vouch_code rc = vch_http_server_new(&options, &s->https, err);
+    if (rc == VOUCH_OK)
+        rc = listen_plain(s->loop, &config->crl_listen, &crl, &s->crl, err);
+    if (rc == VOUCH_OK)
+        rc = listen_plain(s->loop, &config->operations, &operations, &s->operations, err);
+    return rc;
+}
+
+static vouch_code copy_rules(vch_verifyd_tables *t, const vch_verifyd_config *config,
+                             vouch_error *err)
+{
+    t->rate = config->rate;
+    if (config->key_rule_count == 0)
+        return VOUCH_OK;
+    t->rules = calloc(config->key_rule_count, sizeof *t->rules);
+    if (t->rules == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for the rules of API keys");
+    t->rule_count = config->key_rule_count;
+    for (size_t i = 0; i < t->rule_count; i++)
+        t->rules[i] = config->key_rules[i];
+    return VOUCH_OK;
+}
+
+static vouch_code make_tables(const vch_verifyd *s, const vch_verifyd_config *config,
+                              vch_verifyd_tables **out, vouch_error *err)
+{
+    VCH_SCOPED(drop_tables) vch_verifyd_tables *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for the service");
+    t->users = 1;
+    vouch_code rc = vch_verifyd_keys_load(config, s->now_unix_s(), &t->keys, err);
+    if (rc == VOUCH_OK)
+        rc = vch_appraiser_new(config, &t->appraiser, err);
+    if (rc == VOUCH_OK)
+        rc = copy_rules(t, config, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    memcpy(t->base_url, config->base_url, sizeof t->base_url);
+    memcpy(t->instance_id, config->instance_id, sizeof t->instance_id);
+    t->desk = (vch_attest_desk) { .appraiser = t->appraiser,
+                                  .keys = t->keys,
+                                  .base_url = t->base_url,
+                                  .instance_id = t->instance_id,
                                   .token_lifetime_s = config->token_lifetime_s,
                                   .nonce_lifetime_s = config->nonce_lifetime_s,
-                                  .log = s->log };
+                                  .refuse_issued_until_unix_s = s->forgotten_until_unix_s };
+    *out = VCH_MOVE(t);
+    return VOUCH_OK;
+}
+
+/* After a stop of the host under the service the last uses of nonces may be lost. */
+static vouch_code start_store(vch_verifyd *s, vouch_error *err)
+{
+    char boot_id[64] = "";
+    VCH_SCOPED(vch_buffer_drop) vch_buffer file = { 0 };
+    if (vch_file_read(BOOT_ID_FILE, sizeof boot_id, &file, NULL) == VOUCH_OK
+        && file.size < sizeof boot_id)
+        memcpy(boot_id, file.data, file.size);
+    vouch_code rc = vch_verifier_store_start(s->store, boot_id, s->now_unix_s(),
+                                             &s->forgotten_until_unix_s, err);
+    s->started = rc == VOUCH_OK;
+    return rc;
+}
+
+static void look_drained(void *context)
+{
+    vch_verifyd *s = context;
+    bool done = vch_http_server_connection_count(s->https) == 0 && s->metrics.working == 0;
+    if (done || vch_clock_monotonic_ms() >= s->drain_until_ms)
+        vch_loop_stop(s->loop);
+    else
+        vch_timer_start(s->drain, DRAIN_LOOK_MS);
+}
+
+void vch_verifyd_drain(vch_verifyd *s)
+{
+    s->draining = true;
+    s->drain_until_ms = vch_clock_monotonic_ms() + DRAIN_MAX_MS;
+    vch_http_server_drain(s->https);
+    if (s->crl != NULL)
+        vch_http_server_drain(s->crl);
+    vch_timer_start(s->drain, 0);
+}
+
+static vouch_code start(vch_verifyd *s, const vch_verifyd_config *config, vouch_error *err)
+{
+    const vch_verifyd_jobs_options jobs = { .loop = s->loop,
+                                            .store = s->store,
+                                            .metrics = &s->metrics,
+                                            .log = s->log,
+                                            .put_nonce = vch_verifyd_put_nonce,
+                                            .put_answer = vch_verifyd_put_answer,
+                                            .put_fault = vch_verifyd_put_fault };
+    vouch_code rc = vch_timer_new(s->loop, do_chores, s, &s->chores, err);
+    if (rc == VOUCH_OK)
+        rc = vch_timer_new(s->loop, look_drained, s, &s->drain, err);
+    if (rc == VOUCH_OK)
+        rc = vch_verifyd_jobs_new(&jobs, &s->jobs, err);
+    if (rc == VOUCH_OK)
+        rc = listen_on(s, config, err);
+    if (rc == VOUCH_OK)
+        vch_timer_start(s->chores, CHORES_EVERY_MS);
+    return rc;
 }
 
 vouch_code vch_verifyd_new(const vch_verifyd_options *options, vch_verifyd **out, vouch_error *err)
@@ -112,27 +222,67 @@ vouch_code vch_verifyd_new(const vch_verifyd_options *options, vch_verifyd **out
     if (s == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for the service");
     s->log = options->log;
+    s->loop = options->loop;
     s->now_unix_s = options->now_unix_s;
-    vouch_code rc = vch_verifyd_keys_load(config, s->now_unix_s(), &s->keys, err);
+    s->fixed = *config;
+    s->fixed.policies = NULL;
+    s->fixed.key_rules = NULL;
+    vouch_code rc = vch_verifier_store_open(config->state, &s->store, err);
+    if (rc == VOUCH_OK && s->loop != NULL)
+        rc = start_store(s, err);
     if (rc == VOUCH_OK)
-        rc = vch_appraiser_new(config, &s->appraiser, err);
+        rc = make_tables(s, config, &s->tables, err);
     if (rc == VOUCH_OK)
         rc = load_tls(config, &s->tls, err);
-    if (rc == VOUCH_OK)
-        rc = vch_verifier_store_open(config->state, &s->store, err);
+    if (rc == VOUCH_OK && s->loop != NULL)
+        rc = start(s, config, err);
     if (rc != VOUCH_OK)
         return rc;
-    set_desk(s, config);
-    if (options->loop != NULL) {
-        rc = vch_timer_new(options->loop, do_chores, s, &s->chores, err);
-        if (rc == VOUCH_OK)
-            rc = listen_on(s, config, options->loop, err);
-        if (rc != VOUCH_OK)
-            return rc;
-        vch_timer_start(s->chores, CHORES_EVERY_MS);
-    }
     *out = VCH_MOVE(s);
     return VOUCH_OK;
+}
+
+static bool same_place(const vch_verifyd_listen *a, const vch_verifyd_listen *b)
+{
+    return a->port == b->port && strcmp(a->address, b->address) == 0;
+}
+
+vouch_code vch_verifyd_reload(vch_verifyd *s, const vch_verifyd_config *config, vouch_error *err)
+{
+    const vch_verifyd_config *f = &s->fixed;
+    VCH_SCOPED(drop_tables) vch_verifyd_tables *tables = NULL;
+    VCH_SCOPED(drop_tls) vch_verifyd_tls tls = { 0 };
+    if (!same_place(&f->listen, &config->listen) || !same_place(&f->crl_listen, &config->crl_listen)
+        || !same_place(&f->operations, &config->operations) || strcmp(f->state, config->state) != 0
+        || f->connections_max != config->connections_max)
+        return vouch_fail(err, VOUCH_E_CONFIG,
+                          "addresses, state and limits.connections change only with a restart");
+    vouch_code rc = make_tables(s, config, &tables, err);
+    if (rc == VOUCH_OK)
+        rc = load_tls(config, &tls, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_tls_identity identity = identity_of(&tls);
+    rc = vch_http_server_renew(s->https, &identity, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_verifyd_tls old_tls = s->tls;
+    vch_verifyd_tables *old_tables = s->tables;
+    s->tls = tls;
+    s->tables = tables;
+    tls = old_tls; /* dropped by the scope */
+    tables = old_tables;
+    return VOUCH_OK;
+}
+
+static void stop_store(vch_verifyd *s)
+{
+    vouch_error err = { 0 };
+    char text[512];
+    if (s->started && vch_verifier_store_stop(s->store, &err) != VOUCH_OK)
+        vch_log(s->log, VCH_LOG_ERROR, "verifyd.stop",
+                VCH_STR("error", vouch_error_text(&err, text, sizeof text)));
+    vch_verifier_store_close(s->store);
 }
 
 void vch_verifyd_free(vch_verifyd *service)
@@ -140,11 +290,13 @@ void vch_verifyd_free(vch_verifyd *service)
     if (service == NULL)
         return;
     vch_http_server_free(service->https);
-    vch_http_server_free(service->http);
+    vch_http_server_free(service->crl);
+    vch_http_server_free(service->operations);
     vch_timer_free(service->chores);
-    vch_verifier_store_close(service->store);
-    vch_appraiser_free(service->appraiser);
-    vch_verifyd_keys_free(service->keys);
+    vch_timer_free(service->drain);
+    vch_verifyd_jobs_free(service->jobs);
+    stop_store(service);
+    vch_verifyd_tables_unref(service->tables);
     drop_tls(&service->tls);
     free(service);
 }

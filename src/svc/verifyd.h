@@ -1,6 +1,6 @@
 /*
  * The verification service as a value: Intel Trust Authority's paths over HTTPS, each decision
- * recorded before it is answered. One thread at a time: everything runs on the loop's.
+ * recorded before it is answered. One thread at a time: the loop's; it has workers of its own.
  * Spec: intel_trust_authority.md sections 1 to 9.
  */
 #ifndef VCH_SVC_VERIFYD_H
@@ -27,6 +27,16 @@ typedef struct vch_verifyd_options {
  */
 VOUCH_MUST_CHECK vouch_code vch_verifyd_new(const vch_verifyd_options *options, vch_verifyd **out,
                                             vouch_error *err);
+
+/* Keys, collateral, policies, limits and TLS identity anew; what is wrong leaves all as it was.
+ * Addresses and state stay: VOUCH_E_CONFIG if they differ. */
+VOUCH_MUST_CHECK vouch_code vch_verifyd_reload(vch_verifyd *service,
+                                               const vch_verifyd_config *config, vouch_error *err);
+
+/* Answer what is there, take nothing more, then stop the loop; after 10 s in any case. */
+void vch_verifyd_drain(vch_verifyd *service);
+
+/* Stops at once; what workers have finished is settled. */
 void vch_verifyd_free(vch_verifyd *service);
 VCH_DEFINE_DROP(vch_verifyd_drop, vch_verifyd, vch_verifyd_free)
 

@@ -247,16 +247,23 @@ static const loaded_policy *find_policy(const vch_appraiser *a, const char *id)
     return NULL;
 }
 
-/* The ids of the request replace the service's own list. */
+bool vch_appraiser_has_policy(const vch_appraiser *a, const char *id)
+{
+    return find_policy(a, id) != NULL;
+}
+
+/* The ids of the request replace those of its API key. */
 static bool judge_policies(const vch_appraiser *a, const vch_attest_request *request,
-                           int64_t now_unix_s, vch_attest_result *result)
+                           const vch_own_policies *own, int64_t now_unix_s,
+                           vch_attest_result *result)
 {
     bool asked = request->policy_id_count > 0;
-    size_t count = asked ? request->policy_id_count : a->policy_count;
+    const char *const *ids = asked ? request->policy_ids : own->id;
+    size_t count = asked ? request->policy_id_count : ids != NULL ? own->count : a->policy_count;
     for (size_t i = 0; i < count; i++) {
-        const loaded_policy *p = asked ? find_policy(a, request->policy_ids[i]) : &a->policies[i];
+        const loaded_policy *p = ids != NULL ? find_policy(a, ids[i]) : &a->policies[i];
         if (p == NULL) {
-            refuse(result, "policy", "unknown", "policy %s does not exist", request->policy_ids[i]);
+            refuse(result, "policy", "unknown", "policy %s does not exist", ids[i]);
             return false;
         }
         if (!judge_policy(p, now_unix_s, result) && request->policy_must_match) {
@@ -268,7 +275,8 @@ static bool judge_policies(const vch_appraiser *a, const vch_attest_request *req
 }
 
 vouch_code vch_appraiser_judge(const vch_appraiser *appraiser, const vch_attest_request *request,
-                               int64_t now_unix_s, vch_attest_result *out, vouch_error *err)
+                               const vch_own_policies *own, int64_t now_unix_s,
+                               vch_attest_result *out, vouch_error *err)
 {
     bool good = false;
     vouch_code rc = appraise(appraiser, request, now_unix_s, out, &good, err);
@@ -283,6 +291,6 @@ vouch_code vch_appraiser_judge(const vch_appraiser *appraiser, const vch_attest_
     rc = check_binding(request, out, &good, err);
     if (rc != VOUCH_OK || !good)
         return rc;
-    out->accepted = judge_policies(appraiser, request, now_unix_s, out);
+    out->accepted = judge_policies(appraiser, request, own, now_unix_s, out);
     return VOUCH_OK;
 }

@@ -36,11 +36,19 @@ typedef struct vch_attest_result {
     size_t policy_count;
 } vch_attest_result;
 
+/* The policies for a request that asks for none. */
+typedef struct vch_own_policies {
+    const char *const *id; /* NULL: every policy of the service */
+    size_t count;
+} vch_own_policies;
+
+bool vch_appraiser_has_policy(const vch_appraiser *appraiser, const char *id);
+
 /* VOUCH_OK: the decision is in `out`; drop it. Everything but single use of the nonce is judged. */
 VOUCH_MUST_CHECK vouch_code vch_appraiser_judge(const vch_appraiser *appraiser,
                                                 const vch_attest_request *request,
-                                                int64_t now_unix_s, vch_attest_result *out,
-                                                vouch_error *err);
+                                                const vch_own_policies *own, int64_t now_unix_s,
+                                                vch_attest_result *out, vouch_error *err);
 void vch_attest_result_drop(vch_attest_result *result);
 
 #endif

@@ -71,19 +71,14 @@ static vouch_code judge_nonce(const vch_attest_desk *desk, const vch_verifyd_non
     return VOUCH_OK;
 }
 
-/* It counts as used from here on, whatever becomes of the request: a second try needs a new one. */
-static vouch_code use_nonce(const vch_attest_desk *desk, const vch_verifyd_nonce *nonce,
-                            int64_t expires_unix_s, vch_attest_answer *answer, bool *out_good,
-                            vouch_error *err)
+/* A second try needs a new one. */
+static vouch_code note_nonce(const vch_verifyd_nonce *nonce, int64_t expires_unix_s,
+                             vch_attest_answer *answer, bool *out_good, vouch_error *err)
 {
-    uint8_t digest[VCH_SHA256_SIZE];
-    bool fresh = false;
-    vouch_code rc = vch_sha256(nonce->val, digest, err);
-    if (rc == VOUCH_OK)
-        rc = vch_verifier_store_nonce_use(desk->store, digest, expires_unix_s, &fresh, err);
-    if (rc == VOUCH_OK && !fresh)
-        refuse(answer, "nonce", "reused", "the nonce was used before");
-    *out_good = rc == VOUCH_OK && fresh;
+    vouch_code rc = vch_sha256(nonce->val, answer->nonce_sha256, err);
+    answer->nonce_expires_unix_s = expires_unix_s;
+    answer->uses_nonce = rc == VOUCH_OK;
+    *out_good = rc == VOUCH_OK;
     return rc;
 }
 
@@ -105,7 +100,11 @@ static vouch_code check_nonce(const vch_attest_desk *desk, const vch_attest_call
         return rc;
     switch (state) {
     case VCH_NONCE_GOOD:
-        return use_nonce(desk, &nonce, expires, answer, out_good, err);
+        if (expires - desk->nonce_lifetime_s > desk->refuse_issued_until_unix_s)
+            return note_nonce(&nonce, expires, answer, out_good, err);
+        refuse(answer, "nonce", "forgotten",
+               "the nonce is from before a failure of the service's host");
+        return VOUCH_OK;
     case VCH_NONCE_EXPIRED:
         refuse(answer, "nonce", "expired", "the nonce has expired");
         return VOUCH_OK;
@@ -192,8 +191,8 @@ static vouch_code make_token(const vch_attest_desk *desk, const vch_attest_call 
                         &answer->token, err);
 }
 
-static vouch_code judge(const vch_attest_desk *desk, const vch_attest_call *call,
-                        vch_attest_answer *answer, vouch_error *err)
+vouch_code vch_attest_desk_judge(const vch_attest_desk *desk, const vch_attest_call *call,
+                                 vch_attest_answer *answer, vouch_error *err)
 {
     VCH_SCOPED(vch_attest_request_drop) vch_attest_request request = { 0 };
     VCH_SCOPED(vch_attest_result_drop) vch_attest_result result = { 0 };
@@ -204,7 +203,8 @@ static vouch_code judge(const vch_attest_desk *desk, const vch_attest_call *call
     rc = check_nonce(desk, call, &request, answer, &good, err);
     if (rc != VOUCH_OK || !good)
         return rc;
-    rc = vch_appraiser_judge(desk->appraiser, &request, call->now_unix_s, &result, err);
+    const vch_own_policies own = { call->own_policies, call->own_policy_count };
+    rc = vch_appraiser_judge(desk->appraiser, &request, &own, call->now_unix_s, &result, err);
     if (rc != VOUCH_OK)
         return rc;
     if (!result.accepted) {
@@ -216,7 +216,7 @@ static vouch_code judge(const vch_attest_desk *desk, const vch_attest_call *call
     return rc;
 }
 
-static vouch_code record(const vch_attest_desk *desk, const vch_attest_call *call,
+static vouch_code record(vch_verifier_store *store, const vch_attest_call *call,
                          const vch_attest_answer *answer, vouch_error *err)
 {
     vch_store_decision decision = { .at_unix_s = call->now_unix_s,
@@ -228,42 +228,36 @@ static vouch_code record(const vch_attest_desk *desk, const vch_attest_call *cal
                                     .trace_id = call->trace_id,
                                     .token_id = answer->issued ? answer->token_id : NULL };
     memcpy(decision.evidence_sha256, answer->evidence_sha256, sizeof decision.evidence_sha256);
-    return vch_verifier_store_decision_add(desk->store, &decision, err);
+    return vch_verifier_store_decision_add(store, &decision, err);
 }
 
-static void log_decision(const vch_attest_desk *desk, const vch_attest_call *call,
-                         const vch_attest_answer *answer)
+void vch_attest_log(const vch_log *log, const vch_attest_call *call,
+                    const vch_attest_answer *answer)
 {
     const vouch_span evidence = { answer->evidence_sha256, sizeof answer->evidence_sha256 };
     if (answer->issued)
-        vch_log(desk->log, VCH_LOG_INFO, "attest.issued", VCH_STR("trace", call->trace_id),
+        vch_log(log, VCH_LOG_INFO, "attest.issued", VCH_STR("trace", call->trace_id),
                 VCH_STR("api_key", call->api_key->name), VCH_SPAN_HEX("evidence", evidence),
                 VCH_STR("token", answer->token_id));
     else
-        vch_log(desk->log, VCH_LOG_WARN, "attest.refused", VCH_STR("trace", call->trace_id),
+        vch_log(log, VCH_LOG_WARN, "attest.refused", VCH_STR("trace", call->trace_id),
                 VCH_STR("api_key", call->api_key->name), VCH_SPAN_HEX("evidence", evidence),
                 VCH_STR("step", answer->step), VCH_STR("code", answer->code),
                 VCH_STR("message", answer->message));
 }
 
-vouch_code vch_attest_desk_decide(const vch_attest_desk *desk, const vch_attest_call *call,
-                                  vch_attest_answer *out, vouch_error *err)
+vouch_code vch_attest_settle(vch_verifier_store *store, const vch_attest_call *call,
+                             vch_attest_answer *answer, vouch_error *err)
 {
-    VCH_SCOPED(vch_attest_answer_drop) vch_attest_answer answer = { 0 };
-    vouch_code rc = vch_verifier_store_begin(desk->store, err);
-    if (rc == VOUCH_OK)
-        rc = judge(desk, call, &answer, err);
-    if (rc == VOUCH_OK)
-        rc = record(desk, call, &answer, err);
-    if (rc != VOUCH_OK) {
-        vch_verifier_store_rollback(desk->store);
-        return rc;
+    bool fresh = true;
+    vouch_code rc = vch_verifier_store_begin(store, err);
+    if (rc == VOUCH_OK && answer->uses_nonce)
+        rc = vch_verifier_store_nonce_use(store, answer->nonce_sha256, answer->nonce_expires_unix_s,
+                                          &fresh, err);
+    if (rc == VOUCH_OK && !fresh) {
+        answer->issued = false;
+        vch_buffer_drop(&answer->token);
+        refuse(answer, "nonce", "reused", "the nonce was used before");
     }
-    rc = vch_verifier_store_commit(desk->store, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    log_decision(desk, call, &answer);
-    *out = answer;
-    answer = (vch_attest_answer) { 0 };
-    return VOUCH_OK;
+    return rc == VOUCH_OK ? record(store, call, answer, err) : rc;
 }

@@ -15,7 +15,9 @@
 typedef struct raw {
     int64_t version;
     const char *listen, *base_url, *instance, *state;
-    const vch_yaml_node *tls, *token, *nonce, *crl, *roots, *collateral, *policies;
+    const vch_yaml_node *tls, *token, *nonce, *crl, *roots, *collateral, *policies, *limits,
+        *api_keys;
+    const char *operations;
 } raw;
 
 typedef struct raw_pair {
@@ -102,6 +104,78 @@ static const vch_setting top_table[] = {
       .offset = offsetof(raw, policies),
       .max = VCH_VERIFYD_POLICIES_MAX,
       .help = "policies under UUIDs" },
+    { .key = "limits",
+      .type = VCH_SETTING_MAPPING,
+      .offset = offsetof(raw, limits),
+      .help = "how much one API key, and all, may ask" },
+    { .key = "api_keys",
+      .type = VCH_SETTING_LIST,
+      .offset = offsetof(raw, api_keys),
+      .max = VCH_VERIFYD_KEY_RULES_MAX,
+      .help = "what holds for single API keys" },
+    { .key = "operations",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw, operations),
+      .min = 1,
+      .max = 80,
+      .help = "ADDRESS:PORT for /healthz, /readyz and /metrics over plain HTTP" },
+};
+
+static const vch_setting limits_table[] = {
+    { .key = "requests_per_s",
+      .type = VCH_SETTING_INT,
+      .offset = offsetof(vch_verifyd_config, rate.per_s),
+      .min = 1,
+      .max = 100000,
+      .fallback = "1000",
+      .help = "requests of one API key, on average" },
+    { .key = "burst",
+      .type = VCH_SETTING_INT,
+      .offset = offsetof(vch_verifyd_config, rate.burst),
+      .min = 1,
+      .max = 1000000,
+      .fallback = "2000",
+      .help = "requests of one API key at once" },
+    { .key = "connections",
+      .type = VCH_SETTING_INT,
+      .offset = offsetof(vch_verifyd_config, connections_max),
+      .min = 1,
+      .max = 100000,
+      .fallback = "4000",
+      .help = "connections at once; then the one that waited longest without a request ends" },
+};
+
+typedef struct raw_rule {
+    const char *name;
+    vch_verifyd_rate rate;
+    const vch_yaml_node *policies;
+} raw_rule;
+
+static const vch_setting rule_table[] = {
+    { .key = "name",
+      .type = VCH_SETTING_TEXT,
+      .offset = offsetof(raw_rule, name),
+      .required = true,
+      .min = 1,
+      .max = VCH_VERIFYD_KEY_NAME_SIZE - 1,
+      .help = "of the API key" },
+    { .key = "requests_per_s",
+      .type = VCH_SETTING_INT,
+      .offset = offsetof(raw_rule, rate.per_s),
+      .min = 1,
+      .max = 100000,
+      .help = "as in limits" },
+    { .key = "burst",
+      .type = VCH_SETTING_INT,
+      .offset = offsetof(raw_rule, rate.burst),
+      .min = 1,
+      .max = 1000000,
+      .help = "as in limits" },
+    { .key = "policies",
+      .type = VCH_SETTING_LIST,
+      .offset = offsetof(raw_rule, policies),
+      .max = VCH_ATTEST_POLICIES_MAX,
+      .help = "UUIDs; judged when a request names none. Without the list: all" },
 };
 
 static const vch_setting tls_table[] = {
@@ -323,6 +397,76 @@ static bool read_policies(reader *r, const vch_yaml_node *list)
     return true;
 }
 
+static bool read_limits(reader *r, const vch_yaml_node *node)
+{
+    r->config->rate = (vch_verifyd_rate) { 1000, 2000 };
+    r->config->connections_max = 4000;
+    return node == NULL
+           || vch_schema_read(node, "limits", limits_table, COUNT(limits_table), r->config,
+                              r->faults);
+}
+
+static bool is_policy(const vch_verifyd_config *c, const char *id)
+{
+    for (size_t i = 0; i < c->policy_count; i++) {
+        if (strcasecmp(c->policies[i].id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool read_own_policies(reader *r, const vch_yaml_node *list, vch_verifyd_key_rule *rule)
+{
+    rule->own_policies = list != NULL;
+    for (size_t i = 0; list != NULL && i < vch_yaml_count(list); i++) {
+        const vch_yaml_node *item = vch_yaml_at(list, i);
+        const char *text = vch_yaml_string(item);
+        if (text == NULL || !is_policy(r->config, text)) {
+            vch_faults_at(r->faults, item, "'%s' is none of the policies",
+                          text != NULL ? text : "");
+            return false;
+        }
+        memcpy(rule->policies[rule->policy_count++], text, VCH_UUID_TEXT_SIZE + 1);
+    }
+    return true;
+}
+
+static bool read_key_rule(reader *r, const vch_yaml_node *item)
+{
+    raw_rule read = { .rate = r->config->rate };
+    vch_verifyd_key_rule *rule = &r->config->key_rules[r->config->key_rule_count];
+    if (!vch_schema_read(item, "api_keys", rule_table, COUNT(rule_table), &read, r->faults)
+        || !read_own_policies(r, read.policies, rule))
+        return false;
+    for (size_t i = 0; i < r->config->key_rule_count; i++) {
+        if (strcmp(r->config->key_rules[i].name, read.name) == 0) {
+            vch_faults_at(r->faults, item, "API key '%s' stands twice", read.name);
+            return false;
+        }
+    }
+    memcpy(rule->name, read.name, strlen(read.name) + 1);
+    rule->rate = read.rate;
+    r->config->key_rule_count++;
+    return true;
+}
+
+/* After limits and policies, which it refers to. */
+static bool read_key_rules(reader *r, const vch_yaml_node *list)
+{
+    size_t count = list != NULL ? vch_yaml_count(list) : 0;
+    if (count == 0)
+        return true;
+    r->config->key_rules = calloc(count, sizeof *r->config->key_rules);
+    if (r->config->key_rules == NULL) {
+        vch_faults_at(r->faults, list, "no memory for the rules of API keys");
+        return false;
+    }
+    bool good = true;
+    for (size_t i = 0; i < count; i++)
+        good = read_key_rule(r, vch_yaml_at(list, i)) && good;
+    return good;
+}
+
 static bool read_base_url(reader *r, const vch_yaml_node *root, const char *url)
 {
     size_t size = strlen(url);
@@ -352,6 +496,12 @@ static bool read_all(reader *r, const vch_yaml_node *root)
     good = read_crl(r, top.crl) && good;
     good = read_roots(r, top.roots) && good;
     good = read_policies(r, top.policies) && good;
+    good = read_limits(r, top.limits) && good;
+    good = read_key_rules(r, top.api_keys) && good;
+    good =
+        (top.operations == NULL
+         || put_listen(r, vch_yaml_get(root, "operations"), top.operations, &r->config->operations))
+        && good;
     good = vch_schema_read(top.collateral, "collateral", collateral_table, COUNT(collateral_table),
                            &collateral, r->faults)
            && put_path(r, top.collateral, collateral.first, r->config->collateral_dir) && good;
@@ -395,6 +545,7 @@ void vch_verifyd_config_free(vch_verifyd_config *config)
     if (config == NULL)
         return;
     free(config->policies);
+    free(config->key_rules);
     free(config);
 }
 

@@ -16,6 +16,8 @@
 #define VCH_VERIFYD_ROOTS_MAX 16
 #define VCH_VERIFYD_POLICIES_MAX 100
 #define VCH_VERIFYD_URL_SIZE 256
+#define VCH_VERIFYD_KEY_RULES_MAX 1000
+#define VCH_VERIFYD_KEY_NAME_SIZE 64
 
 typedef struct vch_verifyd_listen {
     char address[64]; /* "" : not listening */
@@ -32,9 +34,24 @@ typedef struct vch_verifyd_key_files {
     char chain[VCH_PATH_SIZE]; /* PEM: leaf, signing CA, root */
 } vch_verifyd_key_files;
 
+/* A limit on what one API key may ask: on average, and at once. */
+typedef struct vch_verifyd_rate {
+    int64_t per_s, burst;
+} vch_verifyd_rate;
+
+/* What holds for one API key in place of the general. */
+typedef struct vch_verifyd_key_rule {
+    char name[VCH_VERIFYD_KEY_NAME_SIZE];
+    vch_verifyd_rate rate;
+    bool own_policies; /* else every policy of the service */
+    char policies[VCH_ATTEST_POLICIES_MAX][VCH_UUID_TEXT_SIZE + 1];
+    size_t policy_count;
+} vch_verifyd_key_rule;
+
 typedef struct vch_verifyd_config {
     vch_verifyd_listen listen;
     vch_verifyd_listen crl_listen; /* plain HTTP, CRLs only */
+    vch_verifyd_listen operations; /* plain HTTP, health and metrics */
     char base_url[VCH_VERIFYD_URL_SIZE];
     char instance_id[VCH_UUID_TEXT_SIZE + 1];
     char tls_certificate[VCH_PATH_SIZE];
@@ -51,6 +68,10 @@ typedef struct vch_verifyd_config {
     char collateral_dir[VCH_PATH_SIZE];
     vch_verifyd_policy_file *policies;
     size_t policy_count;
+    vch_verifyd_rate rate;
+    int64_t connections_max;
+    vch_verifyd_key_rule *key_rules;
+    size_t key_rule_count;
     char state[VCH_PATH_SIZE];
 } vch_verifyd_config;
 

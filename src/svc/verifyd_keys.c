@@ -251,3 +251,8 @@ vouch_span vch_verifyd_keys_signing_crl(const vch_verifyd_keys *keys)
 {
     return vch_buffer_span(&keys->signing_crl);
 }
+
+int64_t vch_verifyd_keys_crls_end(const vch_verifyd_keys *keys)
+{
+    return keys->crls_signed_unix_s + VCH_VERIFYD_CRL_LIFE_S;
+}

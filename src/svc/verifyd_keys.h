@@ -39,4 +39,6 @@ VOUCH_MUST_CHECK vouch_code vch_verifyd_keys_renew_crls(vch_verifyd_keys *keys, 
 /* Do the published CRLs hold now? */
 bool vch_verifyd_keys_crls_hold(const vch_verifyd_keys *keys, int64_t now_unix_s);
 
+int64_t vch_verifyd_keys_crls_end(const vch_verifyd_keys *keys); /* Unix seconds */
+
 #endif

@@ -1,5 +1,6 @@
 #include "svc/verifyd_paths.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -8,6 +9,7 @@
 #include "codec/json_writer.h"
 #include "crypto/hash.h"
 #include "crypto/rand.h"
+#include "host/clock.h"
 
 #define JSON "application/json"
 #define CRL_TYPE "application/pkix-crl"
@@ -61,7 +63,7 @@ static void decorate(void *context, const vch_http_request *request, vch_http_re
         vch_http_response_header(response, "request-id", id);
 }
 
-static void put_fault(vch_http_response *response, int status, const char *message)
+void vch_verifyd_put_fault(vch_http_response *response, int status, const char *message)
 {
     VCH_SCOPED(vch_buffer_drop) vch_buffer body = vch_buffer_with_cap(4096);
     vch_json_writer w = vch_json_writer_over(&body, false);
@@ -90,7 +92,7 @@ static void explain(void *context, int status, vch_http_response *response)
             message = table[i].message;
     }
     begin_answer(context, response);
-    put_fault(response, status, message);
+    vch_verifyd_put_fault(response, status, message);
 }
 
 static void fail_ours(vch_verifyd *s, vch_http_response *response, const vouch_error *err)
@@ -98,17 +100,42 @@ static void fail_ours(vch_verifyd *s, vch_http_response *response, const vouch_e
     char text[512];
     vch_log(s->log, VCH_LOG_ERROR, "verifyd.fault", VCH_STR("trace", s->trace_id),
             VCH_STR("error", vouch_error_text(err, text, sizeof text)));
-    put_fault(response, 500, "internal error");
+    vch_verifyd_put_fault(response, 500, "internal error");
 }
 
 /* --- who asks --- */
+
+static const vch_verifyd_key_rule *rule_of(const vch_verifyd_tables *t, const char *name)
+{
+    for (size_t i = 0; i < t->rule_count; i++) {
+        if (strcmp(t->rules[i].name, name) == 0)
+            return &t->rules[i];
+    }
+    return NULL;
+}
+
+static bool may_ask_now(vch_verifyd *s, const vch_store_api_key *key, vch_http_response *response)
+{
+    const vch_verifyd_key_rule *rule = rule_of(s->tables, key->name);
+    const vch_verifyd_rate *rate = rule != NULL ? &rule->rate : &s->tables->rate;
+    int64_t wait_s = vch_limits_take(&s->limits, key->id, rate, vch_clock_monotonic_ms());
+    if (wait_s == 0)
+        return true;
+    char text[32];
+    (void)snprintf(text, sizeof text, "%lld", (long long)wait_s);
+    s->metrics.limited++;
+    vch_http_response_header(response, "retry-after", text);
+    vch_verifyd_put_fault(response, 429, "too many requests with this API key");
+    return false;
+}
 
 static bool authenticate(vch_verifyd *s, const vch_http_request *request,
                          vch_http_response *response, vch_store_api_key *out)
 {
     const char *key = vch_http_request_header(request, "x-api-key");
     if (key == NULL || key[0] == '\0') {
-        put_fault(response, 401, "the header x-api-key is missing");
+        s->metrics.unauthorized++;
+        vch_verifyd_put_fault(response, 401, "the header x-api-key is missing");
         return false;
     }
     uint8_t digest[VCH_SHA256_SIZE];
@@ -117,14 +144,15 @@ static bool authenticate(vch_verifyd *s, const vch_http_request *request,
     if (rc == VOUCH_OK)
         rc = vch_verifier_store_key_find(s->store, digest, out, &err);
     if (rc == VOUCH_OK && out->active)
-        return true;
+        return may_ask_now(s, out, response);
     if (rc != VOUCH_OK && rc != VOUCH_E_NOT_FOUND) {
         fail_ours(s, response, &err);
         return false;
     }
+    s->metrics.unauthorized++;
     vch_log(s->log, VCH_LOG_WARN, "verifyd.unauthorized", VCH_STR("trace", s->trace_id),
             VCH_STR("peer", request->address));
-    put_fault(response, 401, "the API key is not valid");
+    vch_verifyd_put_fault(response, 401, "the API key is not valid");
     return false;
 }
 
@@ -147,19 +175,13 @@ static void handle_nonce(void *context, const vch_http_request *request,
     begin_answer(s, response);
     if (!authenticate(s, request, response, &key))
         return;
-    uint8_t random[VCH_NONCE_RANDOM_SIZE];
-    VCH_SCOPED(vch_buffer_drop) vch_buffer body = vch_buffer_with_cap(4096);
-    vouch_error err = { 0 };
-    vouch_code rc = vch_random_bytes(random, sizeof random, &err);
-    if (rc == VOUCH_OK)
-        rc = vch_verifyd_nonce_make(vch_verifyd_keys_signer(s->keys), s->now_unix_s(), random,
-                                    &body, &err);
-    if (rc != VOUCH_OK) {
-        fail_ours(s, response, &err);
-        return;
-    }
+    vch_verifyd_jobs_nonce(s->jobs, s->tables, s->trace_id, s->now_unix_s(), response);
+}
+
+void vch_verifyd_put_nonce(vch_http_response *response, const vch_buffer *body)
+{
     vch_http_response_status(response, 200);
-    vch_http_response_body(response, JSON, vch_buffer_span(&body));
+    vch_http_response_body(response, JSON, vch_buffer_span(body));
 }
 
 static void put_token(vch_http_response *response, const vch_buffer *token)
@@ -174,6 +196,14 @@ static void put_token(vch_http_response *response, const vch_buffer *token)
     vch_http_response_body(response, JSON, vch_buffer_span(&body));
 }
 
+void vch_verifyd_put_answer(vch_http_response *response, const vch_attest_answer *answer)
+{
+    if (answer->issued)
+        put_token(response, &answer->token);
+    else
+        vch_verifyd_put_fault(response, 400, answer->message);
+}
+
 static void attest(vch_verifyd *s, const vch_http_request *request, bool on_v2,
                    vch_http_response *response)
 {
@@ -182,22 +212,22 @@ static void attest(vch_verifyd *s, const vch_http_request *request, bool on_v2,
     if (!authenticate(s, request, response, &key))
         return;
     if (!is_json(request)) {
-        put_fault(response, 415, "the content type must be application/json");
+        vch_verifyd_put_fault(response, 415, "the content type must be application/json");
         return;
     }
+    const vch_verifyd_key_rule *rule = rule_of(s->tables, key.name);
+    const char *own[VCH_ATTEST_POLICIES_MAX];
+    size_t own_count = rule != NULL ? rule->policy_count : 0;
+    for (size_t i = 0; i < own_count; i++)
+        own[i] = rule->policies[i];
     const vch_attest_call call = { .body = request->body,
                                    .on_v2 = on_v2,
                                    .now_unix_s = s->now_unix_s(),
                                    .api_key = &key,
-                                   .trace_id = s->trace_id };
-    VCH_SCOPED(vch_attest_answer_drop) vch_attest_answer answer = { 0 };
-    vouch_error err = { 0 };
-    if (vch_attest_desk_decide(&s->desk, &call, &answer, &err) != VOUCH_OK)
-        fail_ours(s, response, &err);
-    else if (answer.issued)
-        put_token(response, &answer.token);
-    else
-        put_fault(response, 400, answer.message);
+                                   .trace_id = s->trace_id,
+                                   .own_policies = rule != NULL && rule->own_policies ? own : NULL,
+                                   .own_policy_count = own_count };
+    vch_verifyd_jobs_attest(s->jobs, s->tables, &call, response);
 }
 
 static void handle_attest_v1(void *context, const vch_http_request *request,
@@ -219,7 +249,7 @@ static void handle_certs(void *context, const vch_http_request *request,
     (void)request;
     begin_answer(s, response);
     vch_http_response_status(response, 200);
-    vch_http_response_body(response, JSON, vch_verifyd_keys_jwks(s->keys));
+    vch_http_response_body(response, JSON, vch_verifyd_keys_jwks(s->tables->keys));
 }
 
 static void put_string_list(vch_json_writer *w, const char *name, const char *first,
@@ -241,10 +271,10 @@ static void handle_openid(void *context, const vch_http_request *request,
     begin_answer(s, response);
     VCH_SCOPED(vch_buffer_drop) vch_buffer jwks_uri = vch_buffer_with_cap(512);
     VCH_SCOPED(vch_buffer_drop) vch_buffer body = vch_buffer_with_cap(4096);
-    vch_buffer_append_fmt(&jwks_uri, "%s/certs", s->base_url);
+    vch_buffer_append_fmt(&jwks_uri, "%s/certs", s->tables->base_url);
     vch_json_writer w = vch_json_writer_over(&body, false);
     vch_json_begin_object(&w);
-    vch_json_put_string(&w, "issuer", s->base_url);
+    vch_json_put_string(&w, "issuer", s->tables->base_url);
     vch_json_put_string(&w, "jwks_uri", vch_buffer_text(&jwks_uri));
     put_string_list(&w, "response_types_supported", "token", NULL);
     put_string_list(&w, "subject_types_supported", "public", NULL);
@@ -261,7 +291,7 @@ static void handle_root_crl(void *context, const vch_http_request *request,
     (void)request;
     begin_answer(s, response);
     vch_http_response_status(response, 200);
-    vch_http_response_body(response, CRL_TYPE, vch_verifyd_keys_root_crl(s->keys));
+    vch_http_response_body(response, CRL_TYPE, vch_verifyd_keys_root_crl(s->tables->keys));
 }
 
 static void handle_signing_crl(void *context, const vch_http_request *request,
@@ -271,7 +301,7 @@ static void handle_signing_crl(void *context, const vch_http_request *request,
     (void)request;
     begin_answer(s, response);
     vch_http_response_status(response, 200);
-    vch_http_response_body(response, CRL_TYPE, vch_verifyd_keys_signing_crl(s->keys));
+    vch_http_response_body(response, CRL_TYPE, vch_verifyd_keys_signing_crl(s->tables->keys));
 }
 
 static void put_health(vch_http_response *response, bool good)
@@ -298,8 +328,22 @@ static void handle_ready(void *context, const vch_http_request *request,
     (void)request;
     begin_answer(s, response);
     put_health(response,
-               vch_verifyd_keys_crls_hold(s->keys, s->now_unix_s())
+               !s->draining && vch_verifyd_keys_crls_hold(s->tables->keys, s->now_unix_s())
                    && vch_verifier_store_decision_count(s->store, true, &issued, NULL) == VOUCH_OK);
+}
+
+static void handle_metrics(void *context, const vch_http_request *request,
+                           vch_http_response *response)
+{
+    vch_verifyd *s = context;
+    VCH_SCOPED(vch_buffer_drop) vch_buffer body = vch_buffer_with_cap((size_t)64 << 10);
+    (void)request;
+    begin_answer(s, response);
+    s->metrics.connections = vch_http_server_connection_count(s->https);
+    s->metrics.crls_end_unix_s = vch_verifyd_keys_crls_end(s->tables->keys);
+    vch_verifyd_metrics_write(&s->metrics, &body);
+    vch_http_response_status(response, 200);
+    vch_http_response_body(response, "text/plain; version=0.0.4", vch_buffer_span(&body));
 }
 
 #define CRL_ROUTES                                                                                 \
@@ -321,7 +365,13 @@ static const vch_http_route https_routes[] = {
     CRL_ROUTES,
 };
 
-static const vch_http_route http_routes[] = { CRL_ROUTES };
+static const vch_http_route crl_routes[] = { CRL_ROUTES };
+
+static const vch_http_route operations_routes[] = {
+    { "GET", "/healthz", handle_health },
+    { "GET", "/readyz", handle_ready },
+    { "GET", "/metrics", handle_metrics },
+};
 
 static void set_common(vch_verifyd *service, vch_http_server_options *out)
 {
@@ -339,9 +389,16 @@ void vch_verifyd_paths_https(vch_verifyd *service, vch_http_server_options *out)
     out->route_count = sizeof https_routes / sizeof https_routes[0];
 }
 
-void vch_verifyd_paths_http(vch_verifyd *service, vch_http_server_options *out)
+void vch_verifyd_paths_crl(vch_verifyd *service, vch_http_server_options *out)
 {
     set_common(service, out);
-    out->routes = http_routes;
-    out->route_count = sizeof http_routes / sizeof http_routes[0];
+    out->routes = crl_routes;
+    out->route_count = sizeof crl_routes / sizeof crl_routes[0];
+}
+
+void vch_verifyd_paths_operations(vch_verifyd *service, vch_http_server_options *out)
+{
+    set_common(service, out);
+    out->routes = operations_routes;
+    out->route_count = sizeof operations_routes / sizeof operations_routes[0];
 }

@@ -5,9 +5,12 @@ import concurrent.futures
 import hashlib
 import http.client
 import json
+import os
 import pathlib
 import re
 import signal
+import socket
+import sqlite3
 import ssl
 import stat
 import sys
@@ -544,6 +547,148 @@ def it_stops_cleanly_on_sigterm():
     S.start()
 
 
+def edited(name, *more, change=lambda text: text):
+    """A service whose configuration is edited before its start."""
+    service = STAGE.service(name, SGX, *more)
+    service.stop()
+    config = pathlib.Path(service.made["config"])
+    config.write_text(change(config.read_text()))
+    service.start()
+    return service
+
+
+def reload(service, text=None):
+    config = pathlib.Path(service.made["config"])
+    if text is not None:
+        config.write_text(text)
+    before = len(re.findall("verifyd.reload", service.log_file.read_text()))
+    service.process.send_signal(signal.SIGHUP)
+    end = time.monotonic() + 10
+    while len(re.findall("verifyd.reload", service.log_file.read_text())) == before:
+        assert time.monotonic() < end, service.log_file.read_text()
+        time.sleep(0.02)
+
+
+def nonces_from_before_a_failure_of_the_host_are_refused():
+    service = STAGE.service("host", SGX)
+    kept, request = sgx_request(service), sgx_request(service)
+    service.stop(signal.SIGKILL)
+    with sqlite3.connect(STAGE.dir / "host/state.db") as db:
+        assert db.execute("UPDATE run SET boot = 'another' WHERE clean = 0").rowcount == 1
+    db.close()
+    service.start()
+    refused(service.attest(kept), "failure of the service's host")
+    service.stop(signal.SIGKILL)  # the process only: it must not be forgiven by that
+    service.start()
+    refused(service.attest(request), "failure of the service's host")
+    time.sleep(1.1)
+    token_of(service.attest(sgx_request(service)))
+    service.stop()
+    with sqlite3.connect(STAGE.dir / "host/state.db") as db:
+        assert db.execute("UPDATE run SET boot = 'third' WHERE clean = 1").rowcount == 1
+    db.close()
+
+
+def nonces_outlive_a_clean_stop_and_another_boot():
+    service = STAGE.service("clean", SGX)
+    request = sgx_request(service)
+    service.stop()
+    with sqlite3.connect(STAGE.dir / "clean/state.db") as db:
+        assert db.execute("UPDATE run SET boot = 'another' WHERE clean = 1").rowcount == 1
+    db.close()
+    service.start()
+    token_of(service.attest(request))
+    service.stop()
+
+
+def a_key_over_its_rate_is_429_with_retry_after_and_others_go_on():
+    service = edited("rate", change=lambda text: text
+                     + "api_keys: [{name: first, requests_per_s: 1, burst: 3}]\n")
+    answers = [service.call("GET", "/appraisal/v1/nonce")[0] for _ in range(5)]
+    assert [a.status for a in answers[:3]] == [200] * 3 and answers[4].status == 429
+    wait = int(answers[4].getheader("retry-after"))
+    assert 1 <= wait <= 2, wait
+    assert service.call("GET", "/certs", key=None)[0].status == 200
+    time.sleep(wait)
+    assert service.call("GET", "/appraisal/v1/nonce")[0].status == 200
+    service.stop()
+
+
+def an_api_key_has_its_own_policies():
+    service = STAGE.service("own", SGX, "--policy", STAGE.policy("own-a", SGX), "--policy",
+                            STAGE.policy("own-b", SGX, "11" * 32))
+    config = pathlib.Path(service.made["config"]).read_text()
+    ids = re.findall(r"id: ([0-9a-f-]{36})", config)
+    claims = parts(token_of(service.attest(sgx_request(service))))[1]
+    assert len(claims["policy_ids_matched"] + claims["policy_ids_unmatched"]) == 2
+    reload(service, config + f"api_keys: [{{name: first, policies: [{ids[0]}]}}]\n")
+    claims = parts(token_of(service.attest(sgx_request(service))))[1]
+    assert [p["id"] for p in claims["policy_ids_matched"]] == ids[:1]
+    assert "policy_ids_unmatched" not in claims
+    claims = parts(token_of(service.attest(sgx_request(service, policy_ids=[ids[1]]))))[1]
+    assert [p["id"] for p in claims["policy_ids_unmatched"]] == ids[1:]
+    reload(service, config + f"api_keys: [{{name: first, policies: [{MRENCLAVE[:36]}]}}]\n")
+    assert "verifyd.reload_refused" in service.log_file.read_text()
+    claims = parts(token_of(service.attest(sgx_request(service))))[1]
+    assert "policy_ids_unmatched" not in claims  # a bad file leaves all as it was
+    service.stop()
+
+
+def metrics_count_and_stand_apart_from_the_service():
+    port = free_port()
+    service = edited("metrics", change=lambda text: text + f"operations: 127.0.0.1:{port}\n")
+    token_of(service.attest(sgx_request(service)))
+    refused(service.attest({}), "quote")
+
+    def get(path):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    status, text = get("/metrics")
+    assert status == 200
+    for line in ("vouch_verifyd_tokens_total 1", "vouch_verifyd_nonces_total 1",
+                 'vouch_verifyd_refused_total{step="request"} 1'):
+        assert f"\n{line}\n" in text, text
+    assert get("/readyz")[0] == 200 and get("/certs")[0] == 404
+    assert service.call("GET", "/metrics")[0].status == 404
+    service.stop()
+
+
+def held_and_half_sent_requests_keep_nobody_out():
+    service = edited("flood", change=lambda text: text + "limits: {connections: 20}\n")
+    held = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(30)]
+    half = []
+    for _ in range(30):
+        half.append(service.tls.wrap_socket(socket.create_connection(("127.0.0.1", service.port)),
+                                            server_hostname="127.0.0.1"))
+        half[-1].send(b"POST /appraisal/v1/attest HTTP/1.1\r\nContent-Length: 100\r\n")
+    began = time.monotonic()
+    token_of(service.attest(sgx_request(service)))
+    assert time.monotonic() - began < 5
+    for one in held + half:
+        one.close()
+    service.stop()
+
+
+def the_service_manager_is_told():
+    path = STAGE.dir / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(path))
+        manager.settimeout(10)
+        os.environ["NOTIFY_SOCKET"] = str(path)
+        try:
+            service = STAGE.service("notify-service", SGX)
+        finally:
+            del os.environ["NOTIFY_SOCKET"]
+        assert manager.recv(100) == b"READY=1"
+        service.process.send_signal(signal.SIGHUP)
+        assert manager.recv(100).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+        assert manager.recv(100) == b"READY=1"
+        service.stop()
+        assert manager.recv(100) == b"STOPPING=1"
+
+
 try:
     SGX = STAGE.platform("sgx")
     TDX = STAGE.platform("tdx", "--tee", "tdx")
@@ -599,6 +744,13 @@ try:
         a_token_of_an_outdated_platform_is_refused_unless_the_policy_accepts_it,
         no_secret_is_in_the_log,
         it_stops_cleanly_on_sigterm,
+        nonces_from_before_a_failure_of_the_host_are_refused,
+        nonces_outlive_a_clean_stop_and_another_boot,
+        a_key_over_its_rate_is_429_with_retry_after_and_others_go_on,
+        an_api_key_has_its_own_policies,
+        metrics_count_and_stand_apart_from_the_service,
+        held_and_half_sent_requests_keep_nobody_out,
+        the_service_manager_is_told,
     )
 finally:
     STAGE.close()

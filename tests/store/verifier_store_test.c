@@ -138,12 +138,12 @@ static void decisions_are_kept(void **state)
 static void a_store_of_a_newer_program_is_refused(void **state)
 {
     (void)state;
-    static const char *const steps[] = { "SELECT 1", "SELECT 1" };
+    static const char *const steps[] = { "SELECT 1", "SELECT 1", "SELECT 1" };
     vouch_error err = { 0 };
     char newer[VCH_PATH_SIZE];
     CHECK_OK(vch_path_join(dir, "newer.db", newer, &err), &err);
     vch_database *db = NULL;
-    CHECK_OK(vch_database_open(newer, steps, 2, &db, &err), &err);
+    CHECK_OK(vch_database_open(newer, steps, 3, &db, &err), &err);
     vch_database_close(db);
     vch_verifier_store *store = NULL;
     CHECK(vch_verifier_store_open(newer, &store, NULL) == VOUCH_E_UNSUPPORTED);
