@@ -10,6 +10,7 @@ int vch_cmd_measure(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_quote_show(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_quote_verify(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_aggregator_start(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_collateral_fetch(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_collaborator_start(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_attest(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_cert_show(vch_runtime *rt, int argc, char *argv[]);

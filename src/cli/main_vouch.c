@@ -12,6 +12,8 @@ int main(int argc, char *argv[])
         { "attest", "attest this program once and write its passport", vch_cmd_attest },
         { "cert show", "show a certificate and its evidence, unverified", vch_cmd_cert_show },
         { "cert verify", "verify an RA-TLS certificate by a policy", vch_cmd_cert_verify },
+        { "collateral fetch", "fetch a platform's collateral into a directory",
+          vch_cmd_collateral_fetch },
         { "collaborator certify", "sign a collaborator's request, or install its certificate",
           vch_cmd_collaborator_certify },
         { "collaborator create", "note where a collaborator's data lies",

@@ -1,0 +1,240 @@
+/* vouch collateral fetch: fill a collateral directory from Intel's service or from a PCCS. */
+#include "cli/commands.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/scope.h"
+#include "cli/input_files.h"
+#include "codec/hex.h"
+#include "codec/json_writer.h"
+#include "host/clock.h"
+#include "host/file.h"
+#include "identity/collateral_fetch.h"
+
+#define COMMAND "vouch collateral fetch"
+#define OUTPUT_CAP ((size_t)64 << 10)
+
+typedef struct values {
+    vch_common_options common;
+    const char *quote;
+    const char *fmspc;
+    const char *tee;
+    const char *ca;
+    const char *out;
+    vch_texts pccs;
+    const char *tls_ca;
+    const char *update;
+    int64_t deadline_s;
+} values;
+
+static const struct {
+    const char *name;
+    size_t offset;
+} files[] = {
+    { "tcb_info_issuer_chain.pem", offsetof(vouch_collateral_parts, tcb_info_issuer_chain) },
+    { "qe_identity.json", offsetof(vouch_collateral_parts, qe_identity) },
+    { "qe_identity_issuer_chain.pem", offsetof(vouch_collateral_parts, qe_identity_issuer_chain) },
+    { "pck_crl.der", offsetof(vouch_collateral_parts, pck_crl) },
+    { "root_ca_crl.der", offsetof(vouch_collateral_parts, root_ca_crl) },
+    { "pck_chain.pem", offsetof(vouch_collateral_parts, pck_chain) },
+    { "tcb_info.json", offsetof(vouch_collateral_parts, tcb_info) },
+};
+#define FILE_COUNT (sizeof files / sizeof *files)
+
+static vouch_span part_of(const vouch_collateral_parts *parts, size_t i)
+{
+    vouch_span span;
+    memcpy(&span, (const char *)parts + files[i].offset, sizeof span);
+    return span;
+}
+
+/* Each file is replaced at once. A crash in between mixes two good sets, which an appraisal either
+ * accepts part by part or refuses. */
+static vouch_code write_all(const char *dir, const vouch_collateral_parts *parts, vouch_error *err)
+{
+    vouch_code rc = vch_dir_make(dir, 0755, err);
+    for (size_t i = 0; i < FILE_COUNT && rc == VOUCH_OK; i++) {
+        char path[VCH_PATH_SIZE];
+        vouch_span bytes = part_of(parts, i);
+        rc = vch_path_join(dir, files[i].name, path, err);
+        if (rc == VOUCH_OK && bytes.size > 0)
+            rc = vch_file_write(path, bytes, 0644, err);
+        else if (rc == VOUCH_OK)
+            rc = vch_file_remove(path, err); /* another platform's chain must not stay */
+    }
+    return rc;
+}
+
+static vouch_code read_want(const values *v, vch_buffer *quote, vch_collateral_want *want,
+                            vouch_error *err)
+{
+    want->query.update = strcmp(v->update, "early") == 0 ? VCH_PCS_EARLY : VCH_PCS_STANDARD;
+    if ((v->quote != NULL) == (v->fmspc != NULL))
+        return vouch_fail(err, VOUCH_E_CONFIG, "give either --quote or --fmspc with --tee");
+    if (v->quote != NULL) {
+        if (v->tee != NULL || v->ca != NULL)
+            return vouch_fail(err, VOUCH_E_CONFIG, "--tee and --ca go with --fmspc");
+        vouch_code rc = vch_quote_file_read(v->quote, quote, err);
+        want->quote = vch_buffer_span(quote);
+        if (rc == VOUCH_OK && quote->size == 0)
+            rc = vouch_fail(err, VOUCH_E_TRUNCATED, "'%s' is empty", v->quote);
+        return rc;
+    }
+    if (v->tee == NULL)
+        return vouch_fail(err, VOUCH_E_CONFIG, "--fmspc needs --tee sgx or tdx");
+    want->query.tdx = strcmp(v->tee, "tdx") == 0;
+    want->query.processor_ca = v->ca != NULL && strcmp(v->ca, "processor") == 0;
+    if (vch_hex_decode(vch_span_str(v->fmspc), want->query.fmspc, sizeof want->query.fmspc, NULL)
+        != VOUCH_OK)
+        return vouch_fail(err, VOUCH_E_CONFIG, "--fmspc is not 12 hexadecimal digits");
+    return VOUCH_OK;
+}
+
+/* What is in the directory already sets the floor: nothing older takes its place. */
+static vouch_code fetch(const values *v, const vch_collateral_want *want, vch_pcs_set *set,
+                        vouch_error *err)
+{
+    static const char *const intel[] = { VCH_PCS_INTEL_URL };
+    VCH_SCOPED(vch_collateral_files_drop) vch_collateral_files seen = { 0 };
+    const vch_collateral_services services = {
+        .urls = v->pccs.count > 0 ? v->pccs.item : intel,
+        .url_count = v->pccs.count > 0 ? v->pccs.count : 1,
+        .ca_file = v->tls_ca,
+        .deadline_ms = v->deadline_s * 1000,
+    };
+    vouch_code rc = VOUCH_OK;
+    if (vch_file_exists(v->out))
+        rc = vch_collateral_files_read(v->out, &seen, err);
+    if (rc == VOUCH_OK)
+        rc = vch_collateral_fetch(&services, want, &seen.parts, vch_clock_unix_s(), set, err);
+    return rc;
+}
+
+static int report(const vch_runtime *rt, const values *v, const vouch_collateral_parts *parts)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
+    vouch_error err = { 0 };
+    if (!v->common.json) {
+        (void)fprintf(rt->out, "collateral written to %s\n", v->out);
+        return VCH_EXIT_DONE;
+    }
+    vch_json_writer w = vch_json_writer_over(&out, true);
+    vch_json_begin_object(&w);
+    vch_json_put_string(&w, "dir", v->out);
+    vch_json_key(&w, "files");
+    vch_json_begin_array(&w);
+    for (size_t i = 0; i < FILE_COUNT; i++) {
+        if (part_of(parts, i).size > 0)
+            vch_json_string(&w, files[i].name);
+    }
+    vch_json_end(&w);
+    vch_json_end(&w);
+    vch_buffer_u8(&out, '\n');
+    vouch_code rc = vch_buffer_finish(&out, "output", &err);
+    if (rc != VOUCH_OK)
+        return vch_command_fail(rt, COMMAND, rc, &err);
+    (void)fwrite(out.data, 1, out.size, rt->out);
+    return VCH_EXIT_DONE;
+}
+
+static int run(const vch_runtime *rt, const values *v)
+{
+    VCH_SCOPED(vch_pcs_set_drop) vch_pcs_set set = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer quote = { 0 };
+    vch_collateral_want want = { 0 };
+    vouch_error err = { 0 };
+    vouch_code rc = read_want(v, &quote, &want, &err);
+    if (rc != VOUCH_OK)
+        return vch_command_fail(rt, COMMAND, rc, &err);
+    rc = fetch(v, &want, &set, &err);
+    if (rc == VOUCH_OK)
+        rc = write_all(v->out, &set.parts, &err);
+    if (rc == VOUCH_OK)
+        return report(rt, v, &set.parts);
+    int status = vch_command_fail(rt, COMMAND, rc, &err);
+    /* Whatever a service sent, too much or badly signed: we could not find out. */
+    if (rc == VOUCH_E_CONFIG || rc == VOUCH_E_MEMORY || rc == VOUCH_E_INTERNAL)
+        return status;
+    return VCH_EXIT_UNKNOWN;
+}
+
+static const vch_option options[] = {
+    { .name = "quote",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, quote),
+      .argument = "FILE",
+      .help = "fetch for the platform of this quote" },
+    { .name = "fmspc",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, fmspc),
+      .argument = "HEX",
+      .help = "fetch for this platform family; 12 digits" },
+    { .name = "tee",
+      .kind = VCH_OPTION_CHOICE,
+      .offset = offsetof(values, tee),
+      .argument = "sgx|tdx",
+      .choices = "sgx|tdx",
+      .help = "with --fmspc: the kind of its quotes" },
+    { .name = "ca",
+      .kind = VCH_OPTION_CHOICE,
+      .offset = offsetof(values, ca),
+      .argument = "platform|processor",
+      .choices = "platform|processor",
+      .help = "with --fmspc: whose revocation list; otherwise platform (servers)" },
+    { .name = "out",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, out),
+      .argument = "DIR",
+      .help = "where to; what is there is replaced, never by something older",
+      .required = true },
+    { .name = "pccs",
+      .kind = VCH_OPTION_TEXTS,
+      .offset = offsetof(values, pccs),
+      .argument = "URL",
+      .help = "ask this PCCS, not Intel; may be repeated: the next is asked if one fails" },
+    { .name = "tls-ca",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, tls_ca),
+      .argument = "PEM",
+      .help = "root of the services' TLS certificates; otherwise the system's" },
+    { .name = "update",
+      .kind = VCH_OPTION_CHOICE,
+      .offset = offsetof(values, update),
+      .argument = "early|standard",
+      .choices = "early|standard",
+      .fallback = "standard",
+      .help = "new evaluation numbers at once, or after Intel's grace period" },
+    { .name = "deadline",
+      .kind = VCH_OPTION_INTEGER,
+      .offset = offsetof(values, deadline_s),
+      .argument = "SECONDS",
+      .fallback = "60",
+      .min = 1,
+      .max = 3600,
+      .help = "for all of it, waits included" },
+    VCH_COMMON_OPTIONS(values),
+};
+
+int vch_cmd_collateral_fetch(vch_runtime *rt, int argc, char *argv[])
+{
+    static const vch_usage usage = {
+        .command = COMMAND,
+        .operands = "",
+        .summary = "Fetch a platform's collateral into a directory.",
+        .details =
+            "What comes must be signed, for this platform, in force and not older than what\n"
+            "is in DIR; otherwise DIR stays as it is. Trust in the root is judged later, by\n"
+            "'vouch quote verify' and others.",
+        .options = options,
+        .option_count = sizeof options / sizeof *options,
+    };
+    values v = { 0 };
+    vch_operands operands = { 0 };
+    int status = 0;
+    if (!vch_command_begin(rt, &usage, argc, argv, &v, &operands, &status))
+        return status;
+    return run(rt, &v);
+}
