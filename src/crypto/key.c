@@ -117,7 +117,7 @@ static bool public_is_valid(EVP_PKEY *native)
     if (EVP_PKEY_get_base_id(native) != EVP_PKEY_EC)
         return true;
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, native, NULL);
-    bool valid = context != NULL && EVP_PKEY_public_check(context) == 1;
+    bool valid = context != NULL && EVP_PKEY_public_check_quick(context) == 1;
     EVP_PKEY_CTX_free(context);
     return valid;
 }
@@ -141,12 +141,15 @@ vouch_code vch_key_from_spki(vouch_span der, vch_key **out, vouch_error *err)
         return vouch_fail(err, VOUCH_E_LIMIT, "public key: %zu bytes, not 1 to %zu", der.size,
                           VCH_KEY_SPKI_MAX_SIZE);
     const uint8_t *p = der.data;
-    VCH_SCOPED(vch_pkey_drop) EVP_PKEY *native = d2i_PUBKEY(NULL, &p, (long)der.size);
+    VCH_SCOPED(vch_pkey_drop) EVP_PKEY *native = NULL;
+    bool canonical = vch_key_ec_from_spki(der, &native);
+    if (!canonical)
+        native = d2i_PUBKEY(NULL, &p, (long)der.size);
     if (native == NULL)
         return vch_openssl_fail(err, VOUCH_E_FORMAT, "public key: unreadable");
     VCH_SCOPED(vch_key_drop) vch_key *key = NULL;
     vouch_code rc = vch_key_from_native(native, false, &key, err);
-    if (rc == VOUCH_OK)
+    if (rc == VOUCH_OK && !canonical)
         rc = refuse_other_encodings(key, der, err);
     if (rc != VOUCH_OK)
         return rc;

@@ -26,4 +26,10 @@ VOUCH_MUST_CHECK vouch_code vch_sig_context_set(EVP_PKEY_CTX *context, vch_sig_a
 /* VOUCH_E_CRYPTO unless a key of this kind can sign with `alg`. */
 VOUCH_MUST_CHECK vouch_code vch_sig_alg_check(vch_sig_alg alg, vch_key_kind kind, vouch_error *err);
 
+/*
+ * Is this the one DER encoding of an EC key on P-256 or P-384? Then `out` is the key, or NULL if its
+ * point is not on the curve. Free with EVP_PKEY_free().
+ */
+bool vch_key_ec_from_spki(vouch_span der, EVP_PKEY **out);
+
 #endif
