@@ -261,9 +261,10 @@ static bool judge_policies(const vch_appraiser *a, const vch_attest_request *req
     const char *const *ids = asked ? request->policy_ids : own->id;
     size_t count = asked ? request->policy_id_count : ids != NULL ? own->count : a->policy_count;
     for (size_t i = 0; i < count; i++) {
-        const loaded_policy *p = ids != NULL ? find_policy(a, ids[i]) : &a->policies[i];
+        const char *id = ids != NULL ? ids[i] : a->policies[i].id;
+        const loaded_policy *p = ids != NULL ? find_policy(a, id) : &a->policies[i];
         if (p == NULL) {
-            refuse(result, "policy", "unknown", "policy %s does not exist", ids[i]);
+            refuse(result, "policy", "unknown", "policy %s does not exist", id);
             return false;
         }
         if (!judge_policy(p, now_unix_s, result) && request->policy_must_match) {
