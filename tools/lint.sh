@@ -43,7 +43,7 @@ signed_off() {
         git log -1 --format=%B "$c" | grep -q '^Signed-off-by: ' || { git log -1 --format='%h %s: no Signed-off-by' "$c"; return 1; }
     done
 }
-manual_pages() { ls docs/man/*.[1-9] >/dev/null 2>&1 || return 0; mandoc -T lint -W warning docs/man/*.[1-9]; }
+manual_pages() { mandoc -T lint -W error "$build"/src/*.1 && bash -n "$build"/src/vouch.bash; }
 
 checks=${*:-"layers format banned_calls file_sizes workplace_words headers symbols shell cppcheck_ tidy signed_off manual_pages"}
 # shellcheck disable=SC2086 # a list of words
