@@ -9,7 +9,8 @@
 
 #define VCH_LIMITS_KEYS_MAX 4096
 
-/* Zeroed it is empty. Beyond its size keys share buckets: that limits more, never less. */
+/* Zeroed it is empty. Beyond its size two keys can share a bucket and so each other's rate: a service with
+ * more keys than that needs a larger table. */
 typedef struct vch_limits {
     struct {
         double tokens;
