@@ -80,7 +80,7 @@ def main():
     parser.add_argument("--suite", action="append", default=[])
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("words", nargs="+", metavar="BUILD|NAME-PART")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     parts = [w for w in args.words if not is_build(w)]
     tests = [t for build in args.words if is_build(build) for t in listed(build)
              if is_wanted({s.split(":")[-1] for s in t["suite"]}, args.suite)
