@@ -14,6 +14,7 @@ void vch_step_policy(vouch_appraisal *a, const vouch_policy *policy, int64_t now
     if (good
         && (a->claims.tcb_status == VOUCH_TCB_REVOKED
             || a->claims.current_tcb_status == VOUCH_TCB_REVOKED))
-        vch_reasons_add(&a->reasons, STEP, "tcb_revoked", "the platform's TCB is revoked");
+        vch_reasons_add_values(&a->reasons, STEP, "tcb_revoked", "any other", "Revoked",
+                               "the platform's TCB is revoked");
     a->admitted = good && !vch_reasons_any(&a->reasons);
 }

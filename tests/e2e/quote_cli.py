@@ -76,6 +76,24 @@ def the_default_policy_refuses_debug_and_statuses_that_are_not_up_to_date(scratc
 
 
 @test
+def a_td_is_judged_as_it_was_launched_and_as_it_is_now(scratch):
+    case = Case(scratch, "syn-v5-td15-current-worse")
+    expect(case.verify("--raw-verdict"), 0, "ok")
+    process = case.verify()
+    expect(process, 1, "reject")
+    assert codes(process) == {"current_tcb_status", "advisory"}, process.stdout
+    case = Case(scratch, "syn-v5-td15-relaunch")
+    mrtd = json.loads(run("show", case.quote, "--json").stdout)["claims"]["mrtd"]
+    root = json.loads(case.verify().stdout)["claims"]["root_sha256"]
+    policy = os.path.join(scratch, "policy.yaml")
+    with open(policy, "w", encoding="utf-8") as file:
+        file.write(f"measurements: [{{mrtd: '{mrtd}'}}]\nroots: ['{root}']\n"
+                   "tcb: {accept: [TDRelaunchAdvised], advisories: [{id: INTEL-SA-09200, until: 2040-01-01}, "
+                   "{id: INTEL-SA-09300, until: 2040-01-01}]}\n")
+    expect(case.verify("--policy", policy), 0, "ok")
+
+
+@test
 def a_refused_quote_still_shows_what_was_established(scratch):
     case = Case(scratch, "pub-sgxv3-00606a000000-08")
     os.remove(os.path.join(case.directory, "qe_identity.json"))

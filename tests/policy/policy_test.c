@@ -34,6 +34,7 @@ static vouch_claims good_sgx(void)
                        .dynamic_platform = VOUCH_FLAG_NO,
                        .cached_keys = VOUCH_FLAG_NO,
                        .tcb_status = VOUCH_TCB_UP_TO_DATE,
+                       .current_tcb_status = VOUCH_TCB_UP_TO_DATE,
                        .tcb_date_unix_s = 1700000000,
                        .evaluation_number = 17,
                        .earliest_expiry_unix_s = NOW };
@@ -69,6 +70,7 @@ static const char *codes(const vouch_policy *policy, const vouch_claims *claims,
     for (size_t i = 0; i < reasons.count; i++) {
         assert_string_equal(reasons.list[i].step, "policy");
         CHECK(reasons.list[i].message[0] != 0);
+        CHECK(reasons.list[i].expected[0] != 0 && reasons.list[i].actual[0] != 0);
         size_t used = strlen(out);
         (void)snprintf(out + used, 256 - used, "%s ", reasons.list[i].code);
     }
@@ -178,12 +180,68 @@ static void only_accepted_statuses_pass_and_revoked_never(void **state)
     vouch_claims c = good_sgx();
     for (int s = VOUCH_TCB_NONE; s <= VOUCH_TCB_REVOKED; s++) {
         c.tcb_status = (vouch_tcb_status)s;
+        c.current_tcb_status = c.tcb_status;
         const char *refusal = s == VOUCH_TCB_REVOKED ? "tcb_revoked " : "tcb_status ";
         check_codes(ALLOW, &c, s == VOUCH_TCB_UP_TO_DATE ? "" : refusal);
         check_codes(ALLOW "tcb: {accept: [SWHardeningNeeded, OutOfDate]}", &c,
                     s == VOUCH_TCB_SW_HARDENING_NEEDED || s == VOUCH_TCB_OUT_OF_DATE ? ""
                                                                                      : refusal);
     }
+}
+
+static void check_statuses(const char *accept, vouch_tcb_status launch, vouch_tcb_status current,
+                           const char *want)
+{
+    char yaml[512];
+    vouch_claims c = good_tdx();
+    c.tdx.body_type = 3;
+    c.tcb_status = launch;
+    c.current_tcb_status = current;
+    (void)snprintf(yaml, sizeof yaml, "measurements: [{mrtd: " HEX48 "}]\ntcb: {accept: [%s]}",
+                   accept);
+    check_codes(yaml, &c, want);
+}
+
+static void the_status_of_now_is_judged_beside_that_of_the_launch(void **state)
+{
+    (void)state;
+    const vouch_tcb_status ok = VOUCH_TCB_UP_TO_DATE;
+    const vouch_tcb_status relaunch = VOUCH_TCB_TD_RELAUNCH_ADVISED;
+    check_statuses("UpToDate", ok, VOUCH_TCB_OUT_OF_DATE, "current_tcb_status ");
+    check_statuses("UpToDate, OutOfDate", ok, VOUCH_TCB_OUT_OF_DATE, "");
+    check_statuses("UpToDate", ok, VOUCH_TCB_REVOKED, "tcb_revoked ");
+    check_statuses("UpToDate", ok, VOUCH_TCB_NONE, "current_tcb_status ");
+    check_statuses("UpToDate", relaunch, ok, "tcb_status ");
+    check_statuses("TDRelaunchAdvised", relaunch, ok, ""); /* nothing is better than UpToDate */
+    check_statuses("TDRelaunchAdvised", relaunch, VOUCH_TCB_SW_HARDENING_NEEDED,
+                   "current_tcb_status ");
+    check_statuses("TDRelaunchAdvised, SWHardeningNeeded", relaunch, VOUCH_TCB_SW_HARDENING_NEEDED,
+                   "");
+    check_statuses("UpToDate", VOUCH_TCB_OUT_OF_DATE, VOUCH_TCB_OUT_OF_DATE, "tcb_status ");
+    check_statuses("UpToDate", VOUCH_TCB_REVOKED, VOUCH_TCB_OUT_OF_DATE,
+                   "tcb_revoked current_tcb_status ");
+}
+
+static void an_advisory_of_now_counts_like_one_of_the_launch(void **state)
+{
+    (void)state;
+    static const char *const launch[] = { "INTEL-SA-1", "INTEL-SA-2" };
+    static const char *const now[] = { "INTEL-SA-2", "INTEL-SA-3" };
+    vouch_claims c = good_sgx();
+    c.advisory_ids = launch;
+    c.advisory_count = 2;
+    c.current_advisory_ids = now;
+    c.current_advisory_count = 2;
+    check_codes(ALLOW, &c, "advisory advisory advisory "); /* each id once */
+    check_codes(ALLOW "tcb: {advisories: [{id: INTEL-SA-1, until: 2027-01-01},"
+                      " {id: INTEL-SA-2, until: 2027-01-01}]}",
+                &c, "advisory ");
+    check_codes(ALLOW "tcb: {advisories: [{id: INTEL-SA-1, until: 2027-01-01},"
+                      " {id: INTEL-SA-2, until: 2027-01-01}, {id: INTEL-SA-3, until: 2027-01-01}]}",
+                &c, "");
+    check_codes(ALLOW "tcb: {advisories: [{id: INTEL-SA-1, until: 2027-01-01},"
+                      " {id: INTEL-SA-2, until: 2027-01-01}, {id: INTEL-SA-3, until: 2026-01-01}]}",
+                &c, "advisory ");
 }
 
 static void an_open_advisory_needs_a_line_whose_date_has_not_come(void **state)
@@ -318,7 +376,12 @@ static void the_built_in_policy_judges_the_platform_alone(void **state)
     c.debug = true;
     c.tcb_status = VOUCH_TCB_OUT_OF_DATE;
     assert_string_equal(codes(policy, &c, got), "debug tcb_status ");
+    c.current_tcb_status = VOUCH_TCB_OUT_OF_DATE;
+    assert_string_equal(codes(policy, &c, got), "debug tcb_status ");
+    c.tcb_status = VOUCH_TCB_UP_TO_DATE;
+    assert_string_equal(codes(policy, &c, got), "debug current_tcb_status ");
     c.tcb_status = VOUCH_TCB_REVOKED;
+    c.current_tcb_status = VOUCH_TCB_REVOKED;
     c.sgx.attribute_flags |= VOUCH_SGX_ATTRIBUTE_PROVISION_KEY;
     assert_string_equal(codes(policy, &c, got), "provision_key debug tcb_revoked ");
 }
@@ -593,6 +656,8 @@ int main(void)
         TEST(each_register_of_a_td_counts),
         TEST(debug_is_refused_unless_the_policy_says_otherwise),
         TEST(only_accepted_statuses_pass_and_revoked_never),
+        TEST(the_status_of_now_is_judged_beside_that_of_the_launch),
+        TEST(an_advisory_of_now_counts_like_one_of_the_launch),
         TEST(an_open_advisory_needs_a_line_whose_date_has_not_come),
         TEST(old_collateral_is_refused),
         TEST(a_pinned_platform_must_be_known_and_listed),
