@@ -7,106 +7,16 @@
 #include "base/bytes.h"
 #include "base/scope.h"
 #include "check.h"
-#include "crypto/cert_builder.h"
-#include "crypto/pem.h"
-#include "device.h"
 #include "identity/channel.h"
+#include "side.h"
 
 static world w;
 static device aggregator_device;
 static device collaborator_device;
 
-/* One side: its host's view of the file, its identity, its gate, what it was told. */
-typedef struct side {
-    vch_attestation_file *file;
-    vch_participant *participant;
-    vch_roster *roster;
-    vch_gate *gate;
-    vch_admission last;
-    unsigned told;
-    char key[VCH_PATH_SIZE];
-    char cert[VCH_PATH_SIZE];
-} side;
-
 static side agg;
 static side col1;
 static side col2; /* not attested */
-
-static int64_t read_clock(void *clock)
-{
-    (void)clock;
-    return WORLD_NOW;
-}
-
-static void observe(void *observer, const vch_admission *verdict)
-{
-    side *s = observer;
-    s->last = *verdict;
-    s->told++;
-}
-
-static void write_pki(side *s, world_site site, const char *name)
-{
-    static const uint8_t serial[] = { 0x45 };
-    vouch_error err = { 0 };
-    char file[64];
-    VCH_SCOPED(vch_secret_drop) vch_secret key = { 0 };
-    VCH_SCOPED(vch_buffer_drop) vch_buffer der = vch_buffer_with_cap(8192);
-    VCH_SCOPED(vch_buffer_drop) vch_buffer pem = vch_buffer_with_cap(16384);
-    const vch_name_part subject = { "CN", name };
-    const vch_cert_options options = { .subject = &subject,
-                                       .subject_count = 1,
-                                       .signer = w.site[site],
-                                       .serial = { serial, sizeof serial },
-                                       .not_before_unix_s = WORLD_NOW - 86400,
-                                       .not_after_unix_s = WORLD_NOW + 86400,
-                                       .pathlen = VCH_PATHLEN_NONE };
-    (void)snprintf(file, sizeof file, "%s.key", name);
-    CHECK_OK(vch_path_join(w.dir, file, s->key, &err), &err);
-    (void)snprintf(file, sizeof file, "%s.crt", name);
-    CHECK_OK(vch_path_join(w.dir, file, s->cert, &err), &err);
-    CHECK_OK(vch_key_private_pem(w.site[site], VCH_KEY_FORM_PKCS8, &key, &err), &err);
-    CHECK_OK(vch_file_write(s->key, (vouch_span) { key.data, key.size }, 0600, &err), &err);
-    CHECK_OK(vch_cert_build(&options, &der, &err), &err);
-    vch_pem_encode(VCH_PEM_CERTIFICATE, vch_buffer_span(&der), &pem);
-    CHECK_OK(vch_file_write(s->cert, vch_buffer_span(&pem), 0644, &err), &err);
-}
-
-static void join(side *s, world_site site, const char *name, const device *d)
-{
-    vouch_error err = { 0 };
-    char local[3 * VCH_PATH_SIZE];
-    VCH_SCOPED(vch_buffer_drop) vch_buffer text = vch_buffer_with_cap(65536);
-    (void)snprintf(local, sizeof local,
-                   "  attestation_dir: '%s'\n  enrolment: {cert: '%s', key: '%s'}\n",
-                   vch_pseudo_files_directory(d->files), s->cert, s->key);
-    const world_policy policy = { .token = "off", .local = local };
-    world_policy_text(&w, &policy, &text);
-    CHECK_OK(vch_attestation_file_parse(vch_buffer_span(&text), name, NULL, NULL, &s->file, &err),
-             &err);
-    const vch_participant_options o = { .file = s->file,
-                                        .role = site == WORLD_AGG ? VCH_ROLE_AGGREGATOR
-                                                                  : VCH_ROLE_COLLABORATOR,
-                                        .name = name,
-                                        .address = site == WORLD_AGG ? WORLD_AGGREGATOR : NULL,
-                                        .plan_digest = w.plan,
-                                        .pki_chain = col2.cert,
-                                        .now_unix_s = read_clock };
-    CHECK_OK(vch_participant_new(&o, &s->participant, &err), &err);
-    CHECK_OK(vch_roster_new(vch_attestation_file_federation(s->file), &s->roster, &err), &err);
-    const vch_gate_options g = {
-        .participant = s->participant, .roster = s->roster, .on_verdict = observe, .observer = s
-    };
-    CHECK_OK(vch_gate_new(&g, &s->gate, &err), &err);
-}
-
-static void leave(side *s)
-{
-    vch_gate_free(s->gate);
-    vch_roster_free(s->roster);
-    vch_participant_free(s->participant);
-    vch_attestation_file_free(s->file);
-}
 
 static int set_up(void **state)
 {
@@ -114,21 +24,21 @@ static int set_up(void **state)
     world_make(&w);
     device_start(&aggregator_device, &w, WORLD_AGGREGATOR_MEASUREMENT);
     device_start(&collaborator_device, &w, WORLD_COLLABORATOR_MEASUREMENT);
-    write_pki(&agg, WORLD_AGG, WORLD_AGGREGATOR);
-    write_pki(&col1, WORLD_COL1, "col1");
-    write_pki(&col2, WORLD_COL2, "col2"); /* its own CA, which the others trust */
-    join(&agg, WORLD_AGG, WORLD_AGGREGATOR, &aggregator_device);
-    join(&col1, WORLD_COL1, "col1", &collaborator_device);
-    join(&col2, WORLD_COL2, "col2", &collaborator_device);
+    side_write_pki(&agg, &w, WORLD_AGG, WORLD_AGGREGATOR);
+    side_write_pki(&col1, &w, WORLD_COL1, "col1");
+    side_write_pki(&col2, &w, WORLD_COL2, "col2"); /* its own CA, which the others trust */
+    side_join(&agg, &w, WORLD_AGG, WORLD_AGGREGATOR, &aggregator_device, NULL, &col2);
+    side_join(&col1, &w, WORLD_COL1, "col1", &collaborator_device, NULL, &col2);
+    side_join(&col2, &w, WORLD_COL2, "col2", &collaborator_device, NULL, &col2);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    leave(&agg);
-    leave(&col1);
-    leave(&col2);
+    side_leave(&agg);
+    side_leave(&col1);
+    side_leave(&col2);
     device_stop(&aggregator_device);
     device_stop(&collaborator_device);
     world_drop(&w);
