@@ -6,7 +6,6 @@
 #include "cli/commands.h"
 #include "cli/endpoint.h"
 #include "cli/site.h"
-#include "crypto/hash.h"
 #include "crypto/secure_heap.h"
 #include "fed/aggregator/aggregator.h"
 #include "fed/aggregator/model_file.h"
@@ -171,33 +170,16 @@ static void take_care(void *context)
 }
 
 /* docs/protocol.md section 2: all participants agreed on where training starts. */
-static vouch_code check_initial_model(const service *s, vouch_error *err)
-{
-    uint8_t digest[VCH_SHA256_SIZE];
-    VCH_SCOPED(vch_buffer_drop) vch_buffer bytes = { 0 };
-    const char *path = s->site.view->init_state_path;
-    if (s->site.attestation == NULL)
-        return VOUCH_OK;
-    vouch_code rc = vch_file_read(path, VCH_MODEL_DATA_MAX, &bytes, err);
-    if (rc == VOUCH_OK)
-        rc = vch_sha256(vch_buffer_span(&bytes), digest, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    const vch_federation *f = vch_attestation_file_federation(s->site.attestation);
-    if (memcmp(digest, f->initial_model, sizeof digest) != 0)
-        return vouch_fail(err, VOUCH_E_CONFIG,
-                          "'%s' is not the initial_model that attestation.yaml names", path);
-    return VOUCH_OK;
-}
-
 static vouch_code read_initial_model(service *s, vch_model *out, vouch_error *err)
 {
     const vch_pipeline *pipeline = NULL;
+    const uint8_t *agreed = NULL;
+    if (s->site.attestation != NULL)
+        agreed = vch_attestation_file_federation(s->site.attestation)->initial_model;
     vouch_code rc = vch_pipeline_find(s->site.view->pipeline_template, &pipeline, err);
     if (rc == VOUCH_OK)
-        rc = check_initial_model(s, err);
-    if (rc == VOUCH_OK)
-        rc = vch_model_file_read(NULL, s->site.view->init_state_path, pipeline, out, err);
+        rc = vch_model_file_read_agreed(NULL, s->site.view->init_state_path, agreed, pipeline, out,
+                                        err);
     if (rc == VOUCH_E_NOT_FOUND)
         rc = vouch_wrap(err, VOUCH_E_CONFIG, "no initial model (`vouch plan initialize` makes it)");
     return rc;

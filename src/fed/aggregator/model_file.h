@@ -18,6 +18,13 @@ VOUCH_MUST_CHECK vouch_code vch_model_file_read(const char *directory, const cha
                                                 const vch_pipeline *pipeline, vch_model *out,
                                                 vouch_error *err);
 
+/* The same, and the very bytes that are parsed have this digest (32 bytes; NULL: any has), or the
+ * read fails with VOUCH_E_CONFIG. docs/protocol.md section 2, initial_model. */
+VOUCH_MUST_CHECK vouch_code vch_model_file_read_agreed(const char *directory, const char *path,
+                                                       const uint8_t *sha256,
+                                                       const vch_pipeline *pipeline, vch_model *out,
+                                                       vouch_error *err);
+
 /* Write one, its directory is made if it is missing. */
 VOUCH_MUST_CHECK vouch_code vch_model_file_write(const char *directory, const char *path,
                                                  const vch_pipeline *pipeline,
