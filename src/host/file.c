@@ -168,19 +168,22 @@ static vouch_code fill(int fd, const char *path, vouch_span bytes, mode_t mode, 
     return VOUCH_OK;
 }
 
+vouch_code vch_dir_sync(const char *path, vouch_error *err)
+{
+    VCH_SCOPED(drop_fd) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return fail_errno(err, "opening", path, errno);
+    /* EINVAL: a file system (Gramine's, some network ones) that cannot sync directories */
+    if (fsync(fd) != 0 && errno != EINVAL)
+        return fail_errno(err, "syncing", path, errno);
+    return VOUCH_OK;
+}
+
 static vouch_code sync_directory_of(const char *path, vouch_error *err)
 {
     char dir[VCH_PATH_SIZE];
     vouch_code rc = vch_path_directory(path, dir, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    VCH_SCOPED(drop_fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return fail_errno(err, "opening", dir, errno);
-    /* EINVAL: a file system (Gramine's, some network ones) that cannot sync directories */
-    if (fsync(fd) != 0 && errno != EINVAL)
-        return fail_errno(err, "syncing", dir, errno);
-    return VOUCH_OK;
+    return rc == VOUCH_OK ? vch_dir_sync(dir, err) : rc;
 }
 
 vouch_code vch_file_write(const char *path, vouch_span bytes, mode_t mode, vouch_error *err)

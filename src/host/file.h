@@ -45,6 +45,9 @@ VOUCH_MUST_CHECK vouch_code vch_file_remove(const char *path, vouch_error *err);
 /* Make the directory and its missing parents. One that exists is left as it is. */
 VOUCH_MUST_CHECK vouch_code vch_dir_make(const char *path, mode_t mode, vouch_error *err);
 
+/* Wait until the names in a directory are on disk; nothing where the file system cannot. */
+VOUCH_MUST_CHECK vouch_code vch_dir_sync(const char *path, vouch_error *err);
+
 /* Make a private new directory `<parent>/<prefix>XXXXXX`; parent NULL: $TMPDIR or /tmp. */
 VOUCH_MUST_CHECK vouch_code vch_dir_make_temporary(const char *parent, const char *prefix,
                                                    char out[static VCH_PATH_SIZE],

@@ -1,0 +1,522 @@
+#include "store/sealed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "base/cursor.h"
+#include "base/secret.h"
+#include "base/size.h"
+#include "crypto/aead.h"
+#include "crypto/rand.h"
+#include "host/file.h"
+
+#define MAGIC "VOUCHST1"
+#define MAGIC_SIZE ((size_t)8)
+#define BOUND_SIZE (VCH_SEALED_HEADER_SIZE - VCH_AEAD_TAG_SIZE) /* of the header: all but its tag */
+#define SEALED_CHUNK (VCH_SEALED_CHUNK + VCH_AEAD_TAG_SIZE)     /* on disk */
+#define SIZE_MAX_CONTENT (UINT64_C(1) << 40)
+#define NO_CHUNK UINT64_MAX
+#define VERIFY_STEP VCH_SEALED_CHUNK
+
+enum { MODE_CLEAR = 0, MODE_SEALED = 1 };
+
+struct vch_sealed {
+    char *path;      /* NULL: in memory */
+    int fd;          /* -1: in memory */
+    uint8_t *memory; /* NULL: on disk */
+    char purpose[VCH_SEALED_PURPOSE_SIZE];
+    vch_sealed_stamp stamp;
+    uint8_t header[VCH_SEALED_HEADER_SIZE];
+    vch_secret key; /* empty: in clear */
+    uint64_t done;  /* bytes appended */
+    vch_hash *hash; /* NULL: finished */
+    bool published;
+    bool reading;      /* finished, or opened */
+    uint8_t *chunk;    /* sealed: the chunk being filled, or the one read last */
+    uint64_t chunk_at; /* its number when reading */
+};
+
+static vouch_code fail_errno(const vch_sealed *s, const char *doing, int reason, vouch_error *err)
+{
+    return vouch_fail(err, reason == ENOENT ? VOUCH_E_NOT_FOUND : VOUCH_E_IO, "%s '%s': %s", doing,
+                      s->path, strerror(reason));
+}
+
+static bool is_sealed(const vch_sealed *s)
+{
+    return s->key.size != 0;
+}
+
+/* The number of the chunk is its nonce; a key is this file's alone. */
+static void nonce_of(uint64_t chunk, uint8_t out[static VCH_AEAD_NONCE_SIZE])
+{
+    memset(out, 0, VCH_AEAD_NONCE_SIZE);
+    for (size_t i = 0; i < 8; i++)
+        out[VCH_AEAD_NONCE_SIZE - 1 - i] = (uint8_t)(chunk >> (8 * i));
+}
+
+/* The header's own tag: of no bytes, under a number that no chunk has. In clear: a checksum. */
+static vouch_code header_tag(const vch_sealed *s, uint8_t out[static VCH_AEAD_TAG_SIZE],
+                             vouch_error *err)
+{
+    vouch_span bound = { s->header, BOUND_SIZE };
+    vouch_code rc = VOUCH_OK;
+    if (!is_sealed(s)) {
+        uint8_t digest[VCH_SHA256_SIZE];
+        rc = vch_sha256(bound, digest, err);
+        if (rc == VOUCH_OK)
+            memcpy(out, digest, VCH_AEAD_TAG_SIZE);
+        return rc;
+    }
+    VCH_SCOPED(vch_buffer_drop) vch_buffer tag = vch_buffer_with_cap(VCH_AEAD_TAG_SIZE);
+    uint8_t nonce[VCH_AEAD_NONCE_SIZE];
+    nonce_of(NO_CHUNK, nonce);
+    rc = vch_aead_seal(s->key.data, nonce, bound, (vouch_span) { NULL, 0 }, &tag, err);
+    if (rc == VOUCH_OK)
+        memcpy(out, tag.data, VCH_AEAD_TAG_SIZE);
+    return rc;
+}
+
+static vouch_code make_header(vch_sealed *s, vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(BOUND_SIZE);
+    vch_buffer_append_str(&out, MAGIC);
+    vch_buffer_u64be(&out, is_sealed(s) ? MODE_SEALED : MODE_CLEAR);
+    vch_buffer_append(&out, (vouch_span) { (const uint8_t *)s->purpose, sizeof s->purpose });
+    vch_buffer_u64be(&out, s->stamp.size);
+    vch_buffer_append(&out, (vouch_span) { s->stamp.salt, sizeof s->stamp.salt });
+    vouch_code rc = vch_buffer_finish(&out, "file header", err);
+    if (rc != VOUCH_OK)
+        return rc;
+    memcpy(s->header, out.data, BOUND_SIZE);
+    return header_tag(s, s->header + BOUND_SIZE, err);
+}
+
+static vouch_code make(const vch_sealed_options *options, vch_sealed **out, vouch_error *err)
+{
+    VCH_SCOPED(vch_sealed_drop) vch_sealed *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for a file of state");
+    s->fd = -1;
+    s->chunk_at = NO_CHUNK;
+    if (strlen(options->purpose) >= sizeof s->purpose)
+        return vouch_fail(err, VOUCH_E_INTERNAL, "purpose '%s' is too long", options->purpose);
+    memcpy(s->purpose, options->purpose, strlen(options->purpose));
+    if (options->directory != NULL) {
+        char path[VCH_PATH_SIZE];
+        vouch_code rc = vch_path_join(options->directory, options->name, path, err);
+        if (rc != VOUCH_OK)
+            return rc;
+        s->path = strdup(path);
+        if (s->path == NULL)
+            return vouch_fail(err, VOUCH_E_MEMORY, "no memory for a path");
+    }
+    *out = VCH_MOVE(s);
+    return VOUCH_OK;
+}
+
+static vouch_code derive(vch_sealed *s, const vch_sealed_options *options, vouch_error *err)
+{
+    if (options->root == NULL || s->path == NULL)
+        return VOUCH_OK;
+    s->chunk = malloc(VCH_SEALED_CHUNK);
+    if (s->chunk == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory to seal");
+    return vch_seal_root_derive(options->root, s->purpose, s->stamp.salt, &s->key, err);
+}
+
+/* Bytes of the whole file on disk. */
+static uint64_t file_size(const vch_sealed *s)
+{
+    uint64_t chunks = (s->stamp.size + VCH_SEALED_CHUNK - 1) / VCH_SEALED_CHUNK;
+    return VCH_SEALED_HEADER_SIZE + s->stamp.size + (is_sealed(s) ? chunks * VCH_AEAD_TAG_SIZE : 0);
+}
+
+static vouch_code write_at(const vch_sealed *s, uint64_t at, vouch_span bytes, vouch_error *err)
+{
+    for (size_t done = 0; done < bytes.size;) {
+        ssize_t n = pwrite(s->fd, bytes.data + done, bytes.size - done, (off_t)(at + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return fail_errno(s, "writing", n < 0 ? errno : ENOSPC, err);
+        done += (size_t)n;
+    }
+    return VOUCH_OK;
+}
+
+static vouch_code read_at(const vch_sealed *s, uint64_t at, uint8_t *out, size_t size,
+                          vouch_error *err)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = pread(s->fd, out + done, size - done, (off_t)(at + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail_errno(s, "reading", errno, err);
+        if (n == 0)
+            return vouch_fail(err, VOUCH_E_TRUNCATED, "reading '%s': it ends at byte %llu", s->path,
+                              (unsigned long long)(at + done));
+        done += (size_t)n;
+    }
+    return VOUCH_OK;
+}
+
+static vouch_code create_file(vch_sealed *s, vouch_error *err)
+{
+    char temporary[VCH_PATH_SIZE];
+    int n = snprintf(temporary, sizeof temporary, "%s" VCH_SEALED_TEMPORARY, s->path);
+    if (n < 0 || (size_t)n >= sizeof temporary)
+        return vouch_fail(err, VOUCH_E_LIMIT, "'%s': the path is too long", s->path);
+    s->fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (s->fd < 0)
+        return fail_errno(s, "making", errno, err);
+    int why = posix_fallocate(s->fd, 0, (off_t)file_size(s));
+    if (why != 0)
+        return fail_errno(s, "reserving space for", why, err);
+    return write_at(s, 0, (vouch_span) { s->header, sizeof s->header }, err);
+}
+
+vouch_code vch_sealed_new(const vch_sealed_options *options, uint64_t size, vch_sealed **out,
+                          vouch_error *err)
+{
+    VCH_SCOPED(vch_sealed_drop) vch_sealed *s = NULL;
+    if (size > SIZE_MAX_CONTENT)
+        return vouch_fail(err, VOUCH_E_LIMIT, "a file of state of %llu bytes",
+                          (unsigned long long)size);
+    vouch_code rc = make(options, &s, err);
+    if (rc == VOUCH_OK)
+        rc = vch_hash_new(VCH_HASH_SHA256, &s->hash, err);
+    if (rc == VOUCH_OK)
+        rc = vch_random_bytes(s->stamp.salt, sizeof s->stamp.salt, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    s->stamp.size = size;
+    rc = derive(s, options, err);
+    if (rc == VOUCH_OK)
+        rc = make_header(s, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (s->path != NULL) {
+        rc = create_file(s, err);
+        if (rc != VOUCH_OK)
+            return rc;
+    } else {
+        s->memory = calloc(size == 0 ? 1 : size, 1);
+        if (s->memory == NULL)
+            return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %llu bytes",
+                              (unsigned long long)size);
+    }
+    *out = VCH_MOVE(s);
+    return VOUCH_OK;
+}
+
+/* The chunk that is full, or the last one. */
+static vouch_code write_chunk(vch_sealed *s, uint64_t number, size_t size, vouch_error *err)
+{
+    uint8_t nonce[VCH_AEAD_NONCE_SIZE];
+    VCH_SCOPED(vch_buffer_drop) vch_buffer bytes = vch_buffer_with_cap(SEALED_CHUNK);
+    nonce_of(number, nonce);
+    vouch_code rc = vch_aead_seal(s->key.data, nonce, (vouch_span) { s->header, BOUND_SIZE },
+                                  (vouch_span) { s->chunk, size }, &bytes, err);
+    if (rc == VOUCH_OK)
+        rc = write_at(s, VCH_SEALED_HEADER_SIZE + number * SEALED_CHUNK, vch_buffer_span(&bytes),
+                      err);
+    return rc;
+}
+
+static vouch_code append_sealed(vch_sealed *s, vouch_span bytes, vouch_error *err)
+{
+    while (bytes.size > 0) {
+        size_t held = (size_t)(s->done % VCH_SEALED_CHUNK);
+        size_t n = VCH_SEALED_CHUNK - held;
+        if (n > bytes.size)
+            n = bytes.size;
+        memcpy(s->chunk + held, bytes.data, n);
+        bytes = (vouch_span) { bytes.data + n, bytes.size - n };
+        s->done += n;
+        if (s->done % VCH_SEALED_CHUNK != 0 && s->done != s->stamp.size)
+            continue;
+        vouch_code rc = write_chunk(s, (s->done - 1) / VCH_SEALED_CHUNK, held + n, err);
+        if (rc != VOUCH_OK)
+            return rc;
+    }
+    return VOUCH_OK;
+}
+
+vouch_code vch_sealed_append(vch_sealed *s, vouch_span bytes, vouch_error *err)
+{
+    if (s->reading || bytes.size > s->stamp.size - s->done)
+        return vouch_fail(err, VOUCH_E_INTERNAL, "a file of state takes no %zu bytes more",
+                          bytes.size);
+    if (bytes.size == 0)
+        return VOUCH_OK;
+    vouch_code rc = vch_hash_update(s->hash, bytes, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (is_sealed(s))
+        return append_sealed(s, bytes, err);
+    if (s->memory != NULL)
+        memcpy(s->memory + s->done, bytes.data, bytes.size);
+    else
+        rc = write_at(s, VCH_SEALED_HEADER_SIZE + s->done, bytes, err);
+    if (rc == VOUCH_OK)
+        s->done += bytes.size;
+    return rc;
+}
+
+vouch_code vch_sealed_finish(vch_sealed *s, vouch_error *err)
+{
+    if (s->reading || s->done != s->stamp.size)
+        return vouch_fail(err, VOUCH_E_INTERNAL, "a file of state lacks bytes");
+    vouch_code rc = vch_hash_finish(s->hash, s->stamp.digest, sizeof s->stamp.digest, err);
+    vch_hash_free(s->hash);
+    s->hash = NULL;
+    s->reading = rc == VOUCH_OK;
+    free(s->chunk); /* made again when it is read: many are written at a time */
+    s->chunk = NULL;
+    return rc;
+}
+
+vouch_code vch_sealed_sync(const vch_sealed *s, vouch_error *err)
+{
+    if (s->fd >= 0 && fsync(s->fd) != 0)
+        return fail_errno(s, "syncing", errno, err);
+    return VOUCH_OK;
+}
+
+vouch_code vch_sealed_publish(vch_sealed *s, vouch_error *err)
+{
+    char temporary[VCH_PATH_SIZE];
+    if (!s->reading)
+        return vouch_fail(err, VOUCH_E_INTERNAL, "a file of state is not complete");
+    if (s->path == NULL)
+        return VOUCH_OK;
+    (void)snprintf(temporary, sizeof temporary, "%s" VCH_SEALED_TEMPORARY, s->path);
+    if (rename(temporary, s->path) != 0)
+        return fail_errno(s, "renaming to", errno, err);
+    s->published = true;
+    return VOUCH_OK;
+}
+
+/* Is it what `stamp` and purpose say? Its bytes are kept in s->header. */
+static vouch_code read_header(vch_sealed *s, vouch_error *err)
+{
+    uint8_t salt[VCH_SEAL_SALT_SIZE];
+    char magic[MAGIC_SIZE];
+    char purpose[VCH_SEALED_PURPOSE_SIZE];
+    vouch_code rc = read_at(s, 0, s->header, sizeof s->header, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    vch_cursor c = vch_cursor_over((vouch_span) { s->header, BOUND_SIZE });
+    vch_cursor_copy(&c, magic, sizeof magic);
+    uint64_t mode = vch_cursor_u64be(&c);
+    vch_cursor_copy(&c, purpose, sizeof purpose);
+    uint64_t size = vch_cursor_u64be(&c);
+    vch_cursor_copy(&c, salt, sizeof salt);
+    rc = vch_cursor_finish(&c, "file header", err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (memcmp(magic, MAGIC, sizeof magic) != 0 || mode > MODE_SEALED)
+        return vouch_fail(err, VOUCH_E_FORMAT, "'%s' is no file of state", s->path);
+    if (mode != (is_sealed(s) ? MODE_SEALED : MODE_CLEAR))
+        return vouch_fail(err, VOUCH_E_FORMAT, "'%s' is %s", s->path,
+                          mode == MODE_SEALED ? "sealed, and there is no key" : "not sealed");
+    if (memcmp(purpose, s->purpose, sizeof purpose) != 0 || size != s->stamp.size
+        || memcmp(salt, s->stamp.salt, sizeof salt) != 0)
+        return vouch_fail(err, VOUCH_E_FORMAT, "'%s' is not the file that the journal means",
+                          s->path);
+    return VOUCH_OK;
+}
+
+static vouch_code check_header(vch_sealed *s, vouch_error *err)
+{
+    uint8_t tag[VCH_AEAD_TAG_SIZE];
+    struct stat about = { 0 };
+    vouch_code rc = read_header(s, err);
+    if (rc == VOUCH_OK)
+        rc = header_tag(s, tag, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (!vch_secret_equal((vouch_span) { tag, sizeof tag },
+                          (vouch_span) { s->header + BOUND_SIZE, sizeof tag }))
+        return vouch_fail(err, VOUCH_E_CRYPTO, "the header of '%s' was altered%s", s->path,
+                          is_sealed(s) ? ", or it was sealed with another key" : "");
+    if (fstat(s->fd, &about) != 0)
+        return fail_errno(s, "reading", errno, err);
+    if ((uint64_t)about.st_size != file_size(s))
+        return vouch_fail(err, VOUCH_E_TRUNCATED, "'%s' has %lld bytes, not %llu", s->path,
+                          (long long)about.st_size, (unsigned long long)file_size(s));
+    return VOUCH_OK;
+}
+
+static vouch_code check_content(vch_sealed *s, vouch_error *err)
+{
+    uint8_t digest[VCH_SHA256_SIZE];
+    VCH_SCOPED(vch_free_drop) uint8_t *room = malloc(VERIFY_STEP);
+    VCH_SCOPED(vch_hash_drop) vch_hash *hash = NULL;
+    if (room == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory to check '%s'", s->path);
+    vouch_code rc = vch_hash_new(VCH_HASH_SHA256, &hash, err);
+    for (uint64_t at = 0; rc == VOUCH_OK && at < s->stamp.size;) {
+        uint64_t left = s->stamp.size - at;
+        size_t n = left < VERIFY_STEP ? (size_t)left : VERIFY_STEP;
+        rc = vch_sealed_read(s, at, room, n, err);
+        if (rc == VOUCH_OK)
+            rc = vch_hash_update(hash, (vouch_span) { room, n }, err);
+        at += n;
+    }
+    if (rc == VOUCH_OK)
+        rc = vch_hash_finish(hash, digest, sizeof digest, err);
+    if (rc == VOUCH_OK && memcmp(digest, s->stamp.digest, sizeof digest) != 0)
+        rc = vouch_fail(err, VOUCH_E_CRYPTO, "the content of '%s' was altered", s->path);
+    return rc;
+}
+
+vouch_code vch_sealed_open(const vch_sealed_options *options, const vch_sealed_stamp *stamp,
+                           bool verify, vch_sealed **out, vouch_error *err)
+{
+    VCH_SCOPED(vch_sealed_drop) vch_sealed *s = NULL;
+    vouch_code rc = make(options, &s, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (s->path == NULL)
+        return vouch_fail(err, VOUCH_E_INTERNAL, "what lay in memory is gone");
+    s->stamp = *stamp;
+    s->published = true;
+    s->reading = true;
+    rc = derive(s, options, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    s->fd = open(s->path, O_RDONLY | O_CLOEXEC);
+    if (s->fd < 0)
+        return fail_errno(s, "opening", errno, err);
+    rc = check_header(s, err);
+    if (rc == VOUCH_OK && verify)
+        rc = check_content(s, err);
+    if (rc == VOUCH_OK)
+        *out = VCH_MOVE(s);
+    return rc;
+}
+
+/* Bytes of content in a chunk. */
+static size_t chunk_size(const vch_sealed *s, uint64_t number)
+{
+    uint64_t left = s->stamp.size - number * VCH_SEALED_CHUNK;
+    return left < VCH_SEALED_CHUNK ? (size_t)left : VCH_SEALED_CHUNK;
+}
+
+static vouch_code need_chunk(vch_sealed *s, uint64_t number, vouch_error *err)
+{
+    uint8_t nonce[VCH_AEAD_NONCE_SIZE];
+    if (s->chunk_at == number)
+        return VOUCH_OK;
+    if (s->chunk == NULL)
+        s->chunk = malloc(VCH_SEALED_CHUNK);
+    if (s->chunk == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory to unseal");
+    s->chunk_at = NO_CHUNK;
+    size_t size = chunk_size(s, number);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer bytes = vch_buffer_with_cap(SEALED_CHUNK);
+    uint8_t *at = vch_buffer_extend(&bytes, size + VCH_AEAD_TAG_SIZE);
+    if (at == NULL)
+        return vch_buffer_finish(&bytes, "sealed chunk", err);
+    vouch_code rc = read_at(s, VCH_SEALED_HEADER_SIZE + number * SEALED_CHUNK, at,
+                            size + VCH_AEAD_TAG_SIZE, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    nonce_of(number, nonce);
+    rc = vch_aead_open(s->key.data, nonce, (vouch_span) { s->header, BOUND_SIZE },
+                       vch_buffer_span(&bytes), s->chunk, size, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "'%s', chunk %llu", s->path, (unsigned long long)number);
+    s->chunk_at = number;
+    return VOUCH_OK;
+}
+
+vouch_code vch_sealed_read(vch_sealed *s, uint64_t offset, void *out, size_t size, vouch_error *err)
+{
+    uint8_t *to = out;
+    if (!s->reading || offset > s->stamp.size || size > s->stamp.size - offset)
+        return vouch_fail(err, VOUCH_E_INTERNAL, "a file of state: %zu bytes at %llu of %llu", size,
+                          (unsigned long long)offset, (unsigned long long)s->stamp.size);
+    if (s->memory != NULL) {
+        memcpy(out, s->memory + offset, size);
+        return VOUCH_OK;
+    }
+    if (!is_sealed(s))
+        return read_at(s, VCH_SEALED_HEADER_SIZE + offset, to, size, err);
+    while (size > 0) {
+        uint64_t number = offset / VCH_SEALED_CHUNK;
+        size_t from = (size_t)(offset % VCH_SEALED_CHUNK);
+        vouch_code rc = need_chunk(s, number, err);
+        if (rc != VOUCH_OK)
+            return rc;
+        size_t n = chunk_size(s, number) - from;
+        if (n > size)
+            n = size;
+        memcpy(to, s->chunk + from, n);
+        to += n;
+        offset += n;
+        size -= n;
+    }
+    return VOUCH_OK;
+}
+
+const vch_sealed_stamp *vch_sealed_stamp_of(const vch_sealed *s)
+{
+    return &s->stamp;
+}
+
+const char *vch_sealed_name(const vch_sealed *s)
+{
+    if (s->path == NULL)
+        return "";
+    const char *slash = strrchr(s->path, '/');
+    return slash == NULL ? s->path : slash + 1;
+}
+
+static void remove_file(const vch_sealed *s)
+{
+    char temporary[VCH_PATH_SIZE];
+    if (s->path == NULL)
+        return;
+    if (s->published) {
+        (void)unlink(s->path); /* one that stays is removed at the next start */
+        return;
+    }
+    (void)snprintf(temporary, sizeof temporary, "%s" VCH_SEALED_TEMPORARY, s->path);
+    (void)unlink(temporary);
+}
+
+void vch_sealed_discard(vch_sealed *s)
+{
+    if (s == NULL)
+        return;
+    remove_file(s);
+    s->published = true; /* and gone */
+    vch_sealed_free(s);
+}
+
+void vch_sealed_free(vch_sealed *s)
+{
+    if (s == NULL)
+        return;
+    if (!s->published && s->fd >= 0)
+        remove_file(s);
+    if (s->fd >= 0)
+        (void)close(s->fd); /* synced, or not wanted */
+    vch_secret_drop(&s->key);
+    vch_hash_free(s->hash);
+    free(s->chunk);
+    free(s->memory);
+    free(s->path);
+    free(s);
+}
