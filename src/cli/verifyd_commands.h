@@ -5,6 +5,7 @@
 #include "prompt/command.h"
 
 int vch_cmd_verifyd_init(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_verifyd_rotate(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_verifyd_serve(vch_runtime *rt, int argc, char *argv[]);
 
 #endif

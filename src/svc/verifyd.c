@@ -20,7 +20,7 @@ static void do_chores(void *context)
     vouch_error err = { 0 };
     vouch_code rc = vch_verifier_store_nonces_expire(s->store, s->now_unix_s(), &err);
     if (rc == VOUCH_OK)
-        rc = vch_verifyd_keys_renew_crls(s->tables->keys, s->now_unix_s(), &err);
+        rc = vch_verifyd_keys_renew(s->tables->keys, s->now_unix_s(), &err);
     if (rc != VOUCH_OK) {
         char text[512];
         vch_log(s->log, VCH_LOG_ERROR, "verifyd.chores",

@@ -61,8 +61,12 @@ static vouch_code judge_nonce(const vch_attest_desk *desk, const vch_verifyd_non
 {
     *out = VCH_NONCE_FORGED;
     const vch_key *key = NULL;
-    for (size_t i = 0;
-         *out == VCH_NONCE_FORGED && (key = vch_verifyd_keys_at(desk->keys, i)) != NULL; i++) {
+    bool holds = false;
+    for (size_t i = 0; *out == VCH_NONCE_FORGED
+                       && (key = vch_verifyd_keys_at(desk->keys, i, now_unix_s, &holds)) != NULL;
+         i++) {
+        if (!holds)
+            continue;
         vouch_code rc = vch_verifyd_nonce_judge(key, nonce, now_unix_s, desk->nonce_lifetime_s, out,
                                                 out_expires, err);
         if (rc != VOUCH_OK)
@@ -186,8 +190,8 @@ static vouch_code make_token(const vch_attest_desk *desk, const vch_attest_call 
     if (rc != VOUCH_OK)
         return rc;
     answer->token = vch_buffer_with_cap(VOUCH_TOKEN_MAX_SIZE);
-    return vch_jws_sign(request->alg, vch_verifyd_keys_signer(desk->keys),
-                        vch_verifyd_keys_kid(desk->keys), jku_text, vch_buffer_span(&payload),
+    const vch_verifyd_signer signer = vch_verifyd_keys_signer(desk->keys, call->now_unix_s);
+    return vch_jws_sign(request->alg, signer.key, signer.kid, jku_text, vch_buffer_span(&payload),
                         &answer->token, err);
 }
 

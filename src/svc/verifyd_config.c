@@ -8,6 +8,7 @@
 #include "base/scope.h"
 #include "config/schema.h"
 #include "config/yaml.h"
+#include "svc/verifyd_config_reader.h"
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
@@ -19,19 +20,6 @@ typedef struct raw {
         *api_keys;
     const char *operations;
 } raw;
-
-typedef struct raw_pair {
-    const char *first, *second;
-} raw_pair;
-
-typedef struct raw_token {
-    int64_t lifetime_s;
-    const vch_yaml_node *keys;
-} raw_token;
-
-typedef struct raw_crl {
-    const char *listen, *root_key, *signing_key;
-} raw_crl;
 
 static const vch_setting top_table[] = {
     { .key = "version",
@@ -181,68 +169,16 @@ static const vch_setting rule_table[] = {
 static const vch_setting tls_table[] = {
     { .key = "certificate",
       .type = VCH_SETTING_TEXT,
-      .offset = offsetof(raw_pair, first),
+      .offset = offsetof(vch_config_pair, first),
       .required = true,
       .min = 1,
       .help = "PEM file" },
     { .key = "key",
       .type = VCH_SETTING_TEXT,
-      .offset = offsetof(raw_pair, second),
+      .offset = offsetof(vch_config_pair, second),
       .required = true,
       .min = 1,
       .help = "PEM file" },
-};
-
-static const vch_setting token_table[] = {
-    { .key = "lifetime_s",
-      .type = VCH_SETTING_INT,
-      .offset = offsetof(raw_token, lifetime_s),
-      .min = 5,
-      .max = 300,
-      .fallback = "300",
-      .help = "life of a token in seconds" },
-    { .key = "keys",
-      .type = VCH_SETTING_LIST,
-      .offset = offsetof(raw_token, keys),
-      .required = true,
-      .min = 1,
-      .max = VCH_VERIFYD_KEYS_MAX,
-      .help = "the first signs, all are published" },
-};
-
-static const vch_setting key_table[] = {
-    { .key = "key",
-      .type = VCH_SETTING_TEXT,
-      .offset = offsetof(raw_pair, first),
-      .required = true,
-      .min = 1,
-      .help = "PEM file, RSA" },
-    { .key = "chain",
-      .type = VCH_SETTING_TEXT,
-      .offset = offsetof(raw_pair, second),
-      .required = true,
-      .min = 1,
-      .help = "PEM file: leaf, signing CA, root" },
-};
-
-static const vch_setting crl_table[] = {
-    { .key = "root_key",
-      .type = VCH_SETTING_TEXT,
-      .offset = offsetof(raw_crl, root_key),
-      .required = true,
-      .min = 1,
-      .help = "PEM file: key of the token root" },
-    { .key = "signing_key",
-      .type = VCH_SETTING_TEXT,
-      .offset = offsetof(raw_crl, signing_key),
-      .required = true,
-      .min = 1,
-      .help = "PEM file: key of the signing CA" },
-    { .key = "listen",
-      .type = VCH_SETTING_TEXT,
-      .offset = offsetof(raw_crl, listen),
-      .min = 1,
-      .help = "ADDRESS:PORT that also serves the CRLs over plain HTTP" },
 };
 
 static const vch_setting nonce_table[] = {
@@ -258,7 +194,7 @@ static const vch_setting nonce_table[] = {
 static const vch_setting collateral_table[] = {
     { .key = "dir",
       .type = VCH_SETTING_TEXT,
-      .offset = offsetof(raw_pair, first),
+      .offset = offsetof(vch_config_pair, first),
       .required = true,
       .min = 1,
       .help = "directory of one platform family, or of <FMSPC>-<sgx|tdx> directories" },
@@ -267,27 +203,21 @@ static const vch_setting collateral_table[] = {
 static const vch_setting policy_table[] = {
     { .key = "id",
       .type = VCH_SETTING_TEXT,
-      .offset = offsetof(raw_pair, first),
+      .offset = offsetof(vch_config_pair, first),
       .required = true,
       .min = VCH_UUID_TEXT_SIZE,
       .max = VCH_UUID_TEXT_SIZE,
       .help = "UUID" },
     { .key = "file",
       .type = VCH_SETTING_TEXT,
-      .offset = offsetof(raw_pair, second),
+      .offset = offsetof(vch_config_pair, second),
       .required = true,
       .min = 1,
       .help = "a Vouch policy" },
 };
 
-typedef struct reader {
-    const char *dir; /* of the file */
-    vch_faults *faults;
-    vch_verifyd_config *config;
-} reader;
-
-static bool put_path(reader *r, const vch_yaml_node *at, const char *path,
-                     char out[static VCH_PATH_SIZE])
+bool vch_config_put_path(vch_config_reader *r, const vch_yaml_node *at, const char *path,
+                         char out[static VCH_PATH_SIZE])
 {
     if (vch_path_join(r->dir, path, out, NULL) == VOUCH_OK)
         return true;
@@ -295,8 +225,8 @@ static bool put_path(reader *r, const vch_yaml_node *at, const char *path,
     return false;
 }
 
-static bool put_listen(reader *r, const vch_yaml_node *at, const char *text,
-                       vch_verifyd_listen *out)
+bool vch_config_put_listen(vch_config_reader *r, const vch_yaml_node *at, const char *text,
+                           vch_verifyd_listen *out)
 {
     vouch_error err = { 0 };
     if (vch_verifyd_listen_parse(text, out, &err) == VOUCH_OK)
@@ -305,7 +235,7 @@ static bool put_listen(reader *r, const vch_yaml_node *at, const char *text,
     return false;
 }
 
-static bool put_uuid(reader *r, const vch_yaml_node *at, const char *text,
+static bool put_uuid(vch_config_reader *r, const vch_yaml_node *at, const char *text,
                      char out[static VCH_UUID_TEXT_SIZE + 1])
 {
     if (!vch_uuid_is_valid(text)) {
@@ -316,42 +246,15 @@ static bool put_uuid(reader *r, const vch_yaml_node *at, const char *text,
     return true;
 }
 
-static bool read_tls(reader *r, const vch_yaml_node *node)
+static bool read_tls(vch_config_reader *r, const vch_yaml_node *node)
 {
-    raw_pair pair = { 0 };
+    vch_config_pair pair = { 0 };
     return vch_schema_read(node, "tls", tls_table, COUNT(tls_table), &pair, r->faults)
-           && put_path(r, node, pair.first, r->config->tls_certificate)
-           && put_path(r, node, pair.second, r->config->tls_key);
+           && vch_config_put_path(r, node, pair.first, r->config->tls_certificate)
+           && vch_config_put_path(r, node, pair.second, r->config->tls_key);
 }
 
-static bool read_token(reader *r, const vch_yaml_node *node)
-{
-    raw_token token = { 0 };
-    if (!vch_schema_read(node, "token", token_table, COUNT(token_table), &token, r->faults))
-        return false;
-    r->config->token_lifetime_s = token.lifetime_s;
-    r->config->key_count = vch_yaml_count(token.keys);
-    for (size_t i = 0; i < r->config->key_count; i++) {
-        const vch_yaml_node *item = vch_yaml_at(token.keys, i);
-        raw_pair pair = { 0 };
-        if (!vch_schema_read(item, "keys", key_table, COUNT(key_table), &pair, r->faults)
-            || !put_path(r, item, pair.first, r->config->keys[i].key)
-            || !put_path(r, item, pair.second, r->config->keys[i].chain))
-            return false;
-    }
-    return true;
-}
-
-static bool read_crl(reader *r, const vch_yaml_node *node)
-{
-    raw_crl crl = { 0 };
-    return vch_schema_read(node, "crl", crl_table, COUNT(crl_table), &crl, r->faults)
-           && put_path(r, node, crl.root_key, r->config->root_ca_key)
-           && put_path(r, node, crl.signing_key, r->config->signing_ca_key)
-           && (crl.listen == NULL || put_listen(r, node, crl.listen, &r->config->crl_listen));
-}
-
-static bool read_roots(reader *r, const vch_yaml_node *list)
+static bool read_roots(vch_config_reader *r, const vch_yaml_node *list)
 {
     for (size_t i = 0; i < vch_yaml_count(list); i++) {
         const vch_yaml_node *item = vch_yaml_at(list, i);
@@ -362,13 +265,13 @@ static bool read_roots(reader *r, const vch_yaml_node *list)
         }
         if (strcmp(text, "intel") == 0)
             r->config->intel_root = true;
-        else if (!put_path(r, item, text, r->config->roots[r->config->root_count++]))
+        else if (!vch_config_put_path(r, item, text, r->config->roots[r->config->root_count++]))
             return false;
     }
     return true;
 }
 
-static bool read_policies(reader *r, const vch_yaml_node *list)
+static bool read_policies(vch_config_reader *r, const vch_yaml_node *list)
 {
     size_t count = list != NULL ? vch_yaml_count(list) : 0;
     if (count == 0)
@@ -381,10 +284,10 @@ static bool read_policies(reader *r, const vch_yaml_node *list)
     for (size_t i = 0; i < count; i++) {
         const vch_yaml_node *item = vch_yaml_at(list, i);
         vch_verifyd_policy_file *policy = &r->config->policies[i];
-        raw_pair pair = { 0 };
+        vch_config_pair pair = { 0 };
         if (!vch_schema_read(item, "policies", policy_table, COUNT(policy_table), &pair, r->faults)
             || !put_uuid(r, item, pair.first, policy->id)
-            || !put_path(r, item, pair.second, policy->file))
+            || !vch_config_put_path(r, item, pair.second, policy->file))
             return false;
         for (size_t j = 0; j < i; j++) {
             if (strcasecmp(policy->id, r->config->policies[j].id) == 0) {
@@ -397,7 +300,7 @@ static bool read_policies(reader *r, const vch_yaml_node *list)
     return true;
 }
 
-static bool read_limits(reader *r, const vch_yaml_node *node)
+static bool read_limits(vch_config_reader *r, const vch_yaml_node *node)
 {
     r->config->rate = (vch_verifyd_rate) { 1000, 2000 };
     r->config->connections_max = 4000;
@@ -415,7 +318,8 @@ static bool is_policy(const vch_verifyd_config *c, const char *id)
     return false;
 }
 
-static bool read_own_policies(reader *r, const vch_yaml_node *list, vch_verifyd_key_rule *rule)
+static bool read_own_policies(vch_config_reader *r, const vch_yaml_node *list,
+                              vch_verifyd_key_rule *rule)
 {
     rule->own_policies = list != NULL;
     for (size_t i = 0; list != NULL && i < vch_yaml_count(list); i++) {
@@ -431,7 +335,7 @@ static bool read_own_policies(reader *r, const vch_yaml_node *list, vch_verifyd_
     return true;
 }
 
-static bool read_key_rule(reader *r, const vch_yaml_node *item)
+static bool read_key_rule(vch_config_reader *r, const vch_yaml_node *item)
 {
     raw_rule read = { .rate = r->config->rate };
     vch_verifyd_key_rule *rule = &r->config->key_rules[r->config->key_rule_count];
@@ -451,7 +355,7 @@ static bool read_key_rule(reader *r, const vch_yaml_node *item)
 }
 
 /* After limits and policies, which it refers to. */
-static bool read_key_rules(reader *r, const vch_yaml_node *list)
+static bool read_key_rules(vch_config_reader *r, const vch_yaml_node *list)
 {
     size_t count = list != NULL ? vch_yaml_count(list) : 0;
     if (count == 0)
@@ -467,7 +371,7 @@ static bool read_key_rules(reader *r, const vch_yaml_node *list)
     return good;
 }
 
-static bool read_base_url(reader *r, const vch_yaml_node *root, const char *url)
+static bool read_base_url(vch_config_reader *r, const vch_yaml_node *root, const char *url)
 {
     size_t size = strlen(url);
     if (strncmp(url, "https://", 8) != 0 || url[size - 1] == '/') {
@@ -480,31 +384,33 @@ static bool read_base_url(reader *r, const vch_yaml_node *root, const char *url)
 }
 
 /* Every part is read although one before it failed, so that all faults are told in one run. */
-static bool read_all(reader *r, const vch_yaml_node *root)
+static bool read_all(vch_config_reader *r, const vch_yaml_node *root)
 {
     raw top = { 0 };
-    raw_pair collateral = { 0 };
+    vch_config_pair collateral = { 0 };
     if (!vch_schema_read(root, "configuration", top_table, COUNT(top_table), &top, r->faults))
         return false;
     bool good = read_base_url(r, root, top.base_url);
-    good = put_listen(r, vch_yaml_get(root, "listen"), top.listen, &r->config->listen) && good;
+    good = vch_config_put_listen(r, vch_yaml_get(root, "listen"), top.listen, &r->config->listen)
+           && good;
     good =
         put_uuid(r, vch_yaml_get(root, "instance"), top.instance, r->config->instance_id) && good;
-    good = put_path(r, root, top.state, r->config->state) && good;
+    good = vch_config_put_path(r, root, top.state, r->config->state) && good;
     good = read_tls(r, top.tls) && good;
-    good = read_token(r, top.token) && good;
-    good = read_crl(r, top.crl) && good;
+    good = vch_config_read_token(r, top.token) && good;
+    good = vch_config_read_crl(r, top.crl) && good;
     good = read_roots(r, top.roots) && good;
     good = read_policies(r, top.policies) && good;
     good = read_limits(r, top.limits) && good;
     good = read_key_rules(r, top.api_keys) && good;
-    good =
-        (top.operations == NULL
-         || put_listen(r, vch_yaml_get(root, "operations"), top.operations, &r->config->operations))
-        && good;
+    good = (top.operations == NULL
+            || vch_config_put_listen(r, vch_yaml_get(root, "operations"), top.operations,
+                                     &r->config->operations))
+           && good;
     good = vch_schema_read(top.collateral, "collateral", collateral_table, COUNT(collateral_table),
                            &collateral, r->faults)
-           && put_path(r, top.collateral, collateral.first, r->config->collateral_dir) && good;
+           && vch_config_put_path(r, top.collateral, collateral.first, r->config->collateral_dir)
+           && good;
     r->config->nonce_lifetime_s = 120;
     if (top.nonce != NULL)
         good = vch_schema_read(top.nonce, "nonce", nonce_table, COUNT(nonce_table), r->config,
@@ -529,7 +435,7 @@ vouch_code vch_verifyd_config_read(const char *path, vch_faults *faults, vch_ver
         rc = vch_yaml_parse(path, vch_buffer_span(&text), faults, &document, err);
     if (rc != VOUCH_OK)
         return rc;
-    reader r = { dir, faults, config };
+    vch_config_reader r = { dir, faults, config };
     bool good = read_all(&r, vch_yaml_root(document));
     rc = vch_faults_check(faults, err);
     if (rc != VOUCH_OK)

@@ -11,8 +11,9 @@
 #include "config/faults.h"
 #include "host/file.h"
 #include "svc/attest_request.h"
+#include "svc/verifyd_ring.h"
 
-#define VCH_VERIFYD_KEYS_MAX 8
+#define VCH_VERIFYD_KEYS_MAX VCH_RING_KEYS_MAX
 #define VCH_VERIFYD_ROOTS_MAX 16
 #define VCH_VERIFYD_POLICIES_MAX 100
 #define VCH_VERIFYD_URL_SIZE 256
@@ -32,6 +33,8 @@ typedef struct vch_verifyd_policy_file {
 typedef struct vch_verifyd_key_files {
     char key[VCH_PATH_SIZE];
     char chain[VCH_PATH_SIZE]; /* PEM: leaf, signing CA, root */
+    int64_t signs_from_unix_s; /* of a ring; else always */
+    int64_t until_unix_s;      /* no longer published; VCH_RING_NO_END: always */
 } vch_verifyd_key_files;
 
 /* A limit on what one API key may ask: on average, and at once. */
@@ -56,7 +59,9 @@ typedef struct vch_verifyd_config {
     char instance_id[VCH_UUID_TEXT_SIZE + 1];
     char tls_certificate[VCH_PATH_SIZE];
     char tls_key[VCH_PATH_SIZE];
-    vch_verifyd_key_files keys[VCH_VERIFYD_KEYS_MAX]; /* the first signs; all are published */
+    /* The youngest that may sign does, of equals the first; all are published until they end. */
+    vch_verifyd_key_files keys[VCH_VERIFYD_KEYS_MAX];
+    char ring[VCH_PATH_SIZE]; /* the keys are this file's; "": a list kept by hand */
     size_t key_count;
     char root_ca_key[VCH_PATH_SIZE]; /* sign the CRLs */
     char signing_ca_key[VCH_PATH_SIZE];

@@ -178,15 +178,14 @@ static void put_service(const vch_verifyd_init_options *o, const vch_verifyd_ini
     put_quoted(out, result->base_url);
     vch_buffer_append_fmt(out, "\n\n# This verifier's name in every token.\ninstance: %s\n",
                           instance);
-    vch_buffer_append_str(out,
-                          "\n# API keys (as digests), used nonces, every decision.\nstate: "
-                          "state.db\n\ntls:\n  certificate: tls/server.crt\n  key: "
-                          "tls/server.key\n\n# Tokens live at most 300 s. The first key signs; "
-                          "all are published under /certs.\n");
-    vch_buffer_append_fmt(out,
-                          "token:\n  lifetime_s: %lld\n  keys:\n    - {key: token/token.key, "
-                          "chain: token/chain.pem}\n\nnonce:\n  lifetime_s: %lld\n",
-                          (long long)o->token_lifetime_s, (long long)o->nonce_lifetime_s);
+    vch_buffer_append_str(
+        out, "\n# API keys (as digests), used nonces, every decision.\nstate: "
+             "state.db\n\ntls:\n  certificate: tls/server.crt\n  key: "
+             "tls/server.key\n\n# Tokens live at most 300 s. Their keys stand in the ring, "
+             "which `vouch-verifyd rotate` turns.\n");
+    vch_buffer_append_fmt(
+        out, "token:\n  lifetime_s: %lld\n  ring: token/ring.yaml\n\nnonce:\n  lifetime_s: %lld\n",
+        (long long)o->token_lifetime_s, (long long)o->nonce_lifetime_s);
     vch_buffer_append_str(out, "\n# CRLs of the token certificates, signed at each start and again "
                                "at half of their life.\ncrl:\n  root_key: token/root.key\n  "
                                "signing_key: token/ca.key\n");

@@ -84,9 +84,10 @@ static vouch_code make_nonce(job *j)
 {
     uint8_t random[VCH_NONCE_RANDOM_SIZE];
     vouch_code rc = vch_random_bytes(random, sizeof random, &j->err);
-    return rc == VOUCH_OK ? vch_verifyd_nonce_make(vch_verifyd_keys_signer(j->tables->keys),
-                                                   j->call.now_unix_s, random, &j->body, &j->err)
-                          : rc;
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_verifyd_signer signer = vch_verifyd_keys_signer(j->tables->keys, j->call.now_unix_s);
+    return vch_verifyd_nonce_make(signer.key, j->call.now_unix_s, random, &j->body, &j->err);
 }
 
 static void work(void *context)

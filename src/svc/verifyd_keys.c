@@ -17,6 +17,7 @@ typedef struct token_key {
     vch_buffer der[CHAIN_COUNT];
     vouch_span chain[CHAIN_COUNT];
     char kid[VCH_VERIFYD_KID_SIZE];
+    int64_t signs_from_unix_s, until_unix_s;
 } token_key;
 
 struct vch_verifyd_keys {
@@ -24,6 +25,7 @@ struct vch_verifyd_keys {
     size_t count;
     vch_key *root_key, *signing_key;
     vch_buffer jwks, root_crl, signing_crl;
+    size_t published; /* keys in jwks */
     int64_t crls_signed_unix_s;
 };
 
@@ -109,23 +111,39 @@ static vouch_code load_token_key(const vch_verifyd_key_files *files, token_key *
         rc = check_leaf(out, err);
     if (rc == VOUCH_OK)
         rc = make_kid(out, err);
+    out->signs_from_unix_s = files->signs_from_unix_s;
+    out->until_unix_s = files->until_unix_s;
     return rc == VOUCH_OK ? VOUCH_OK : vouch_wrap(err, rc, "token key's chain '%s'", files->chain);
 }
 
-static vouch_code build_jwks(vch_verifyd_keys *keys, vouch_error *err)
+/* Of the keys that have not ended, those that will sign included. */
+static vouch_code build_jwks(vch_verifyd_keys *keys, int64_t now_unix_s, vouch_error *err)
 {
     vch_jwks_entry entries[VCH_VERIFYD_KEYS_MAX];
-    for (size_t i = 0; i < keys->count; i++)
-        entries[i] = (vch_jwks_entry) { keys->key[i].kid, keys->key[i].chain, CHAIN_COUNT };
-    keys->jwks = vch_buffer_with_cap(VOUCH_JWKS_MAX_SIZE);
-    return vch_jwks_build(entries, keys->count, &keys->jwks, err);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer made = vch_buffer_with_cap(VOUCH_JWKS_MAX_SIZE);
+    size_t count = 0;
+    for (size_t i = 0; i < keys->count; i++) {
+        if (now_unix_s < keys->key[i].until_unix_s)
+            entries[count++] =
+                (vch_jwks_entry) { keys->key[i].kid, keys->key[i].chain, CHAIN_COUNT };
+    }
+    if (count == keys->published)
+        return VOUCH_OK;
+    vouch_code rc = vch_jwks_build(entries, count, &made, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_buffer old = keys->jwks;
+    keys->jwks = made;
+    keys->published = count;
+    made = old; /* dropped by the scope */
+    return VOUCH_OK;
 }
 
 static vouch_code build_crl(const vch_verifyd_keys *keys, bool root, int64_t now_unix_s,
                             vch_buffer *out, vouch_error *err)
 {
     const vch_crl_options options = {
-        .issuer_cert = keys->key[0].chain[root ? 2 : 1],
+        .issuer_cert = keys->key[keys->count - 1].chain[root ? 2 : 1],
         .signer = root ? keys->root_key : keys->signing_key,
         .alg = VCH_SIG_RSA_PKCS1_SHA384,
         .number = (uint64_t)now_unix_s, /* grows with every one */
@@ -182,6 +200,26 @@ static vouch_code sign_crls(vch_verifyd_keys *keys, int64_t now_unix_s, vouch_er
     return VOUCH_OK;
 }
 
+static const token_key *signer_at(const vch_verifyd_keys *keys, int64_t now_unix_s)
+{
+    const token_key *best = NULL;
+    for (size_t i = 0; i < keys->count; i++) {
+        const token_key *k = &keys->key[i];
+        if (k->signs_from_unix_s <= now_unix_s
+            && (best == NULL || k->signs_from_unix_s > best->signs_from_unix_s))
+            best = k;
+    }
+    return best;
+}
+
+static vouch_code check_signer(const vch_verifyd_keys *keys, int64_t now_unix_s, vouch_error *err)
+{
+    if (signer_at(keys, now_unix_s) == NULL)
+        return vouch_fail(err, VOUCH_E_CONFIG,
+                          "no token key signs yet: is the clock right, or the key ring?");
+    return VOUCH_OK;
+}
+
 vouch_code vch_verifyd_keys_load(const vch_verifyd_config *config, int64_t now_unix_s,
                                  vch_verifyd_keys **out, vouch_error *err)
 {
@@ -190,15 +228,17 @@ vouch_code vch_verifyd_keys_load(const vch_verifyd_config *config, int64_t now_u
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for the token keys");
     vouch_code rc = VOUCH_OK;
     for (size_t i = 0; i < config->key_count && rc == VOUCH_OK; i++) {
-        keys->count = i + 1;
-        rc = load_token_key(&config->keys[i], &keys->key[i], err);
+        if (now_unix_s < config->keys[i].until_unix_s) /* else its files may be gone already */
+            rc = load_token_key(&config->keys[i], &keys->key[keys->count++], err);
     }
+    if (rc == VOUCH_OK)
+        rc = check_signer(keys, now_unix_s, err);
     if (rc == VOUCH_OK)
         rc = load_key(config->root_ca_key, &keys->root_key, err);
     if (rc == VOUCH_OK)
         rc = load_key(config->signing_ca_key, &keys->signing_key, err);
     if (rc == VOUCH_OK)
-        rc = build_jwks(keys, err);
+        rc = build_jwks(keys, now_unix_s, err);
     if (rc == VOUCH_OK)
         rc = sign_crls(keys, now_unix_s, err);
     if (rc == VOUCH_OK)
@@ -209,11 +249,12 @@ vouch_code vch_verifyd_keys_load(const vch_verifyd_config *config, int64_t now_u
     return VOUCH_OK;
 }
 
-vouch_code vch_verifyd_keys_renew_crls(vch_verifyd_keys *keys, int64_t now_unix_s, vouch_error *err)
+vouch_code vch_verifyd_keys_renew(vch_verifyd_keys *keys, int64_t now_unix_s, vouch_error *err)
 {
-    if (now_unix_s - keys->crls_signed_unix_s < VCH_VERIFYD_CRL_LIFE_S / 2)
-        return VOUCH_OK;
-    return sign_crls(keys, now_unix_s, err);
+    vouch_code rc = build_jwks(keys, now_unix_s, err);
+    if (rc == VOUCH_OK && now_unix_s - keys->crls_signed_unix_s >= VCH_VERIFYD_CRL_LIFE_S / 2)
+        rc = sign_crls(keys, now_unix_s, err);
+    return rc;
 }
 
 bool vch_verifyd_keys_crls_hold(const vch_verifyd_keys *keys, int64_t now_unix_s)
@@ -222,19 +263,21 @@ bool vch_verifyd_keys_crls_hold(const vch_verifyd_keys *keys, int64_t now_unix_s
            && now_unix_s < keys->crls_signed_unix_s + VCH_VERIFYD_CRL_LIFE_S;
 }
 
-const vch_key *vch_verifyd_keys_signer(const vch_verifyd_keys *keys)
+vch_verifyd_signer vch_verifyd_keys_signer(const vch_verifyd_keys *keys, int64_t now_unix_s)
 {
-    return keys->key[0].key;
+    const token_key *k = signer_at(keys, now_unix_s);
+    if (k == NULL) /* the clock was set back since the start: the oldest is the nearest */
+        k = &keys->key[0];
+    return (vch_verifyd_signer) { k->key, k->kid };
 }
 
-const char *vch_verifyd_keys_kid(const vch_verifyd_keys *keys)
+const vch_key *vch_verifyd_keys_at(const vch_verifyd_keys *keys, size_t index, int64_t now_unix_s,
+                                   bool *out_holds)
 {
-    return keys->key[0].kid;
-}
-
-const vch_key *vch_verifyd_keys_at(const vch_verifyd_keys *keys, size_t index)
-{
-    return index < keys->count ? keys->key[index].key : NULL;
+    if (index >= keys->count)
+        return NULL;
+    *out_holds = now_unix_s < keys->key[index].until_unix_s;
+    return keys->key[index].key;
 }
 
 vouch_span vch_verifyd_keys_jwks(const vch_verifyd_keys *keys)

@@ -10,10 +10,10 @@
 #include "crypto/pem.h"
 #include "crypto/rand.h"
 #include "host/file.h"
+#include "svc/verifyd_ring.h"
 
 #define DAY INT64_C(86400)
 #define YEAR (365 * DAY)
-#define BACK_DATE_S 600
 #define NAME_MAX_SIZE 65 /* X.520's limit for a common name, and a NUL */
 #define URL_SIZE 512
 
@@ -42,7 +42,7 @@ typedef struct plan {
     bool names_host;
 } plan;
 
-static vouch_code random_serial(uint8_t out[static 16], vouch_error *err)
+vouch_code vch_verifyd_pki_serial(uint8_t out[static 16], vouch_error *err)
 {
     vouch_code rc = vch_random_bytes(out, 16, err);
     out[0] = (uint8_t)((out[0] & 0x3f) | 0x40); /* positive, and never shorter */
@@ -69,7 +69,7 @@ static vouch_code make_node(const vch_verifyd_pki_options *o, const plan *p, con
     char url[URL_SIZE] = "";
     uint8_t serial[16];
     const vch_name_part cn = { "CN", name };
-    vouch_code rc = random_serial(serial, err);
+    vouch_code rc = vch_verifyd_pki_serial(serial, err);
     if (rc == VOUCH_OK)
         rc = vch_key_generate(p->key_kind, &out->key, err);
     if (rc != VOUCH_OK)
@@ -86,7 +86,7 @@ static vouch_code make_node(const vch_verifyd_pki_options *o, const plan *p, con
         .alg = p->alg,
         .issuer_cert = issuer != NULL ? vch_buffer_span(&issuer->der) : (vouch_span) { 0 },
         .serial = { serial, sizeof serial },
-        .not_before_unix_s = o->now_unix_s - BACK_DATE_S,
+        .not_before_unix_s = o->now_unix_s - VCH_VERIFYD_BACK_DATE_S,
         .not_after_unix_s = o->now_unix_s + p->life_s,
         .kind = p->kind,
         .pathlen = p->pathlen,
@@ -152,7 +152,7 @@ static const plan token_root = { .name = "Root CA",
 static const plan token_ca = { .name = "Signing CA",
                                .key_kind = VCH_KEY_RSA3072,
                                .alg = VCH_SIG_RSA_PKCS1_SHA384,
-                               .life_s = 5 * YEAR,
+                               .life_s = VCH_VERIFYD_TOKEN_CA_LIFE_S,
                                .kind = VCH_CERT_CA,
                                .pathlen = 0,
                                .key_usage = VCH_USE_CERT_SIGN | VCH_USE_CRL_SIGN,
@@ -160,7 +160,7 @@ static const plan token_ca = { .name = "Signing CA",
 static const plan token_leaf = { .name = "Attestation Token Signing",
                                  .key_kind = VCH_KEY_RSA3072,
                                  .alg = VCH_SIG_RSA_PKCS1_SHA384,
-                                 .life_s = YEAR,
+                                 .life_s = VCH_VERIFYD_TOKEN_LEAF_LIFE_S,
                                  .kind = VCH_CERT_LEAF,
                                  .pathlen = VCH_PATHLEN_NONE,
                                  .key_usage = VCH_USE_DIGITAL_SIGNATURE,
@@ -180,6 +180,18 @@ static const plan tls_server = { .name = "TLS",
                                  .ext_key_usage = VCH_EKU_SERVER_AUTH,
                                  .names_host = true };
 
+static vouch_code write_ring(const char *dir, int64_t now_unix_s, vouch_error *err)
+{
+    char path[VCH_PATH_SIZE];
+    const vch_ring ring = { .key = { { .key = VCH_VERIFYD_FIRST_KEY,
+                                       .chain = VCH_VERIFYD_FIRST_CHAIN,
+                                       .signs_from_unix_s = now_unix_s - VCH_VERIFYD_BACK_DATE_S,
+                                       .until_unix_s = VCH_RING_NO_END } },
+                            .count = 1 };
+    vouch_code rc = vch_path_join(dir, "ring.yaml", path, err);
+    return rc == VOUCH_OK ? vch_ring_write(path, &ring, err) : rc;
+}
+
 static vouch_code make_token_keys(const vch_verifyd_pki_options *o, const char *dir,
                                   vouch_error *err)
 {
@@ -197,10 +209,10 @@ static vouch_code make_token_keys(const vch_verifyd_pki_options *o, const char *
     if (rc == VOUCH_OK)
         rc = write_node(dir, "ca.crt", "ca.key", &ca, err);
     if (rc == VOUCH_OK)
-        rc = write_node(dir, "token.crt", "token.key", &leaf, err);
+        rc = write_node(dir, "token.crt", VCH_VERIFYD_FIRST_KEY, &leaf, err);
     if (rc == VOUCH_OK)
-        rc = write_certificates(dir, "chain.pem", chain, 3, err);
-    return rc;
+        rc = write_certificates(dir, VCH_VERIFYD_FIRST_CHAIN, chain, 3, err);
+    return rc == VOUCH_OK ? write_ring(dir, o->now_unix_s, err) : rc;
 }
 
 static vouch_code make_tls_keys(const vch_verifyd_pki_options *o, const char *dir, vouch_error *err)

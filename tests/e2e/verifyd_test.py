@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`vouch-verifyd` over raw HTTPS: usage verifyd_test.py DIRECTORY-OF-PROGRAMS"""
 import base64
+import calendar
 import concurrent.futures
 import hashlib
 import http.client
@@ -83,7 +84,8 @@ def check_config_says_what_is_wrong_and_where():
 def keys_that_clients_would_refuse_are_found_at_the_start():
     config = pathlib.Path(S.made["config"])
     for name, change in (("keys", ("signing_key: token/ca.key", "signing_key: token/root.key")),
-                         ("pair", ("key: token/token.key", "key: token/ca.key")),
+                         ("pair", ("ring: token/ring.yaml",
+                                    "keys: [{key: token/ca.key, chain: token/chain.pem}]")),
                          ("tls", ("key: tls/server.key", "key: tls/ca.key"))):
         bad = config.with_name(f"bad-{name}.yaml")
         bad.write_text(config.read_text().replace(*change))
@@ -634,6 +636,40 @@ def an_api_key_has_its_own_policies():
     service.stop()
 
 
+def a_rotation_overlaps_and_no_token_or_nonce_is_lost():
+    service = STAGE.service("rotate", SGX, "--token-lifetime", "5")
+    kid_of = lambda token: parts(token)[0]["kid"]
+    published = lambda: [k["kid"] for k in json.loads(service.call("GET", "/certs", key=None)[1])["keys"]]
+    before, waiting = token_of(service.attest(sgx_request(service))), sgx_request(service)
+    old = kid_of(before)
+    assert published() == [old]
+    words = ["vouch-verifyd", "rotate", "--config", service.made["config"], "--ahead", "2", "--json"]
+    made = json.loads(must(*words))
+    assert made["made"] and made["kid"] != old and not made["ca_renewed"]
+    assert published() == [old]  # the service has not been told yet
+    reload(service)
+    assert published() == [old, made["kid"]]
+    again = json.loads(must(*words))
+    assert not again["made"] and again["kid"] == made["kid"], again
+    signs_from = calendar.timegm(time.strptime(made["signs_from"], "%Y-%m-%dT%H:%M:%SZ"))
+    seen, end = set(), time.monotonic() + 60
+    while made["kid"] not in seen:  # published first, and used from its moment on
+        assert time.monotonic() < end
+        token = token_of(service.attest(sgx_request(service)))
+        assert kid_of(token) == (old if parts(token)[1]["iat"] < signs_from else made["kid"])
+        seen.add(kid_of(token))
+        time.sleep(0.2)
+    token_of(service.attest(waiting))  # its nonce was signed by the key before
+    (STAGE.dir / "rotated.jwt").write_text(token)
+    done = program("vouch", "token", "verify", STAGE.dir / "rotated.jwt", "--jwks",
+                   service.made["base_url"] + "/certs", "--ca", service.made["tls_ca"], "--root",
+                   service.made["token_root"])
+    assert done.returncode == 0, done  # the pinned root is the same
+    for found in (STAGE.dir / "rotate").rglob("*.key"):
+        assert stat.S_IMODE(found.stat().st_mode) == 0o600, found
+    service.stop()
+
+
 def metrics_count_and_stand_apart_from_the_service():
     port = free_port()
     service = edited("metrics", change=lambda text: text + f"operations: 127.0.0.1:{port}\n")
@@ -748,6 +784,7 @@ try:
         nonces_outlive_a_clean_stop_and_another_boot,
         a_key_over_its_rate_is_429_with_retry_after_and_others_go_on,
         an_api_key_has_its_own_policies,
+        a_rotation_overlaps_and_no_token_or_nonce_is_lost,
         metrics_count_and_stand_apart_from_the_service,
         held_and_half_sent_requests_keep_nobody_out,
         the_service_manager_is_told,
