@@ -26,6 +26,7 @@
 #define CORPUS_TDX_PCK_CRL "collateral/8c47d408f7daaf1f.crl.der"
 #define CORPUS_TDX_ROOT_CRL "collateral/c114be5d5ca7aab2.crl.der"
 #define CORPUS_TDX_TIME INT64_C(1782599235)
+#define CORPUS_TDX_STATUS VOUCH_TCB_OUT_OF_DATE
 
 /* A whole file on the heap, in a block of exactly its size so that a sanitizer sees every step
  * past its end. Free `data`. */

@@ -14,10 +14,8 @@ static void reason_json(vch_json_writer *w, const vouch_reason *r)
     vch_json_put_string(w, "step", r->step);
     vch_json_put_string(w, "code", r->code);
     vch_json_put_string(w, "message", r->message);
-    if (r->expected[0] != '\0')
-        vch_json_put_string(w, "expected", r->expected);
-    if (r->actual[0] != '\0')
-        vch_json_put_string(w, "actual", r->actual);
+    put_text_or_null(w, "expected", r->expected);
+    put_text_or_null(w, "actual", r->actual);
     vch_json_end(w);
 }
 

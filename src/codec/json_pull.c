@@ -22,6 +22,12 @@ void vch_json_pull_refuse(vch_json_pull *p, const char *why)
         p->why = why;
 }
 
+void vch_json_pull_no_memory(vch_json_pull *p)
+{
+    p->out_of_memory = p->out_of_memory || p->why == NULL;
+    vch_json_pull_refuse(p, "out of memory");
+}
+
 static bool is_space(int c)
 {
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
@@ -48,6 +54,7 @@ void vch_json_pull_start(vch_json_pull *p, vouch_span text)
     p->text = text;
     p->at = 0;
     p->why = NULL;
+    p->out_of_memory = false;
     p->depth = 0;
     p->name_count = 0;
 }
@@ -313,6 +320,7 @@ vouch_code vch_json_pull_finish(vch_json_pull *p, const char *what, vouch_error 
     if (p->why == NULL && peek_past_space(p) != END)
         vch_json_pull_refuse(p, "something follows the value");
     if (p->why != NULL)
-        return vouch_fail(err, VOUCH_E_FORMAT, "%s: %s (byte %zu)", what, p->why, p->at);
+        return vouch_fail(err, p->out_of_memory ? VOUCH_E_MEMORY : VOUCH_E_FORMAT,
+                          "%s: %s (byte %zu)", what, p->why, p->at);
     return VOUCH_OK;
 }

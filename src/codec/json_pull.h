@@ -30,8 +30,9 @@
 
 typedef struct vch_json_pull {
     vouch_span text;
-    size_t at;       /* bytes read */
-    const char *why; /* NULL until something was refused; then for good; a constant sentence */
+    size_t at;          /* bytes read */
+    const char *why;    /* NULL until something was refused; then for good; a constant sentence */
+    bool out_of_memory; /* that is why: the caller's own memory, none is needed here */
     size_t depth;
     struct {
         char close; /* '}' or ']' */
@@ -74,7 +75,11 @@ size_t vch_json_pull_position(vch_json_pull *p);
 /* The caller's own rule; `why` is kept. */
 void vch_json_pull_refuse(vch_json_pull *p, const char *why);
 
-/* VOUCH_E_FORMAT if anything was refused, a value is open, or more than white space follows. */
+/* The caller has no memory for what it reads. */
+void vch_json_pull_no_memory(vch_json_pull *p);
+
+/* VOUCH_E_FORMAT if anything was refused, a value is open, or more than white space follows;
+ * VOUCH_E_MEMORY if the caller ran out of it first. */
 VOUCH_MUST_CHECK vouch_code vch_json_pull_finish(vch_json_pull *p, const char *what,
                                                  vouch_error *err);
 

@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/scope.h"
+#include "codec/hex.h"
 #include "crypto/hash.h"
 
 #define STEP "collateral"
@@ -39,11 +40,13 @@ static vouch_code copy_parts(vouch_collateral *c, vouch_collateral_parts *parts,
     size_t begin[PART_COUNT];
     for (size_t i = 0; i < PART_COUNT; i++) {
         if (list[i].span->size > VOUCH_COLLATERAL_PART_MAX_SIZE) {
-            vch_reasons_add(&c->faults, STEP, "collateral_too_large", "%s: %zu bytes exceed %zu",
-                            list[i].name, list[i].span->size, VOUCH_COLLATERAL_PART_MAX_SIZE);
+            vch_reasons_add_values(&c->faults, STEP, "collateral_too_large", "at most 262144 bytes",
+                                   "more", "%s: %zu bytes exceed %zu", list[i].name,
+                                   list[i].span->size, VOUCH_COLLATERAL_PART_MAX_SIZE);
             *list[i].span = (vouch_span) { 0 };
         } else if (list[i].span->size == 0 && i < PART_COUNT - 1) {
-            vch_reasons_add(&c->faults, STEP, "collateral_missing", "%s is missing", list[i].name);
+            vch_reasons_add_values(&c->faults, STEP, "collateral_missing", list[i].name, "none",
+                                   "%s is missing", list[i].name);
         }
         vch_buffer_u64be(&all, list[i].span->size);
         begin[i] = all.size;
@@ -61,12 +64,16 @@ static vouch_code copy_parts(vouch_collateral *c, vouch_collateral_parts *parts,
     return VOUCH_OK;
 }
 
-/* Note why a part cannot be read; true if it can. */
+/* Note why a part cannot be read; true if it can. That memory ran out is no fault of the part. */
 static bool readable(vouch_collateral *c, vouch_code rc, const vouch_error *why, const char *code)
 {
     char text[VCH_REASON_MESSAGE_SIZE];
-    if (rc != VOUCH_OK)
-        vch_reasons_add(&c->faults, STEP, code, "%s", vouch_error_text(why, text, sizeof text));
+    if (rc == VOUCH_E_MEMORY)
+        c->faults.lost = c->faults.out_of_memory = true;
+    else if (rc != VOUCH_OK)
+        vch_reasons_add_values(&c->faults, STEP, code, "well-formed",
+                               rc == VOUCH_E_TRUNCATED ? "truncated" : "malformed", "%s",
+                               vouch_error_text(why, text, sizeof text));
     return rc == VOUCH_OK;
 }
 
@@ -118,15 +125,16 @@ static vouch_code expect_valid(vouch_collateral *c, vouch_code rc, bool valid, c
                                const char *what)
 {
     if (rc == VOUCH_OK && !valid)
-        vch_reasons_add(&c->faults, STEP, code, "the signature of the %s does not verify", what);
+        vch_reasons_add_values(&c->faults, STEP, code, "a valid signature", "an invalid one",
+                               "the signature of the %s does not verify", what);
     return rc;
 }
 
 static vouch_code verify_root_crl(vouch_collateral *c, const vch_p256_key *root, vouch_error *err)
 {
     if (!vch_span_equal(c->root_crl.issuer, c->tcb_info_chain.root.subject)) {
-        vch_reasons_add(&c->faults, STEP, "root_crl_issuer_mismatch",
-                        "the root CA CRL is not issued by the root");
+        vch_reasons_add_values(&c->faults, STEP, "root_crl_issuer_mismatch", "the root", "another",
+                               "the root CA CRL is not issued by the root");
         return VOUCH_OK;
     }
     bool valid = false;
@@ -139,17 +147,21 @@ static vouch_code verify_signer(vouch_collateral *c, const vch_cert *signer,
                                 const vch_p256_key *root, vch_p256_key **out, vouch_error *err)
 {
     bool valid = false;
+    char serial[2 * VCH_SERIAL_MAX_SIZE + 1];
     vouch_code rc = vch_cert_signed_by(signer, root, &valid, err);
     rc = expect_valid(c, rc, valid, "tcb_signing_signature_invalid", "TCB signing certificate");
     if (rc != VOUCH_OK)
         return rc;
     if (vch_crl_lists(&c->root_crl, signer->serial))
-        vch_reasons_add(&c->faults, STEP, "tcb_signing_revoked",
-                        "the TCB signing certificate is revoked");
+        vch_reasons_add_values(
+            &c->faults, STEP, "tcb_signing_revoked", "not revoked",
+            vch_hex_encode((vouch_span) { signer->serial, sizeof signer->serial }, serial),
+            "the TCB signing certificate is revoked");
     rc = vch_p256_key_new(signer->point, root, out, err);
     if (rc == VOUCH_E_FORMAT) {
-        vch_reasons_add(&c->faults, STEP, "tcb_signing_key_invalid",
-                        "the key of the TCB signing certificate is not on the curve");
+        vch_reasons_add_values(&c->faults, STEP, "tcb_signing_key_invalid", "a point of P-256",
+                               "no point of the curve",
+                               "the key of the TCB signing certificate is not on the curve");
         return VOUCH_OK;
     }
     return rc;
@@ -188,8 +200,9 @@ static vouch_code verify_parts(vouch_collateral *c, vouch_error *err)
     const vch_cert *root = &c->tcb_info_chain.root;
     if (c->qe_identity_chain.der != NULL
         && !vch_span_equal(root->der, c->qe_identity_chain.root.der)) {
-        vch_reasons_add(&c->faults, STEP, "issuer_chain_roots_differ",
-                        "the two issuer chains do not end in the same root certificate");
+        vch_reasons_add_values(&c->faults, STEP, "issuer_chain_roots_differ", "the same root twice",
+                               "two",
+                               "the two issuer chains do not end in the same root certificate");
         return VOUCH_OK;
     }
     vouch_code rc = vch_sha256(root->der, c->root_digest, err);
@@ -198,8 +211,9 @@ static vouch_code verify_parts(vouch_collateral *c, vouch_error *err)
     VCH_SCOPED(vch_p256_key_drop) vch_p256_key *key = NULL;
     rc = vch_p256_key_new(root->point, NULL, &key, err);
     if (rc == VOUCH_E_FORMAT) {
-        vch_reasons_add(&c->faults, STEP, "root_key_invalid",
-                        "the key of the root certificate is not on the curve");
+        vch_reasons_add_values(&c->faults, STEP, "root_key_invalid", "a point of P-256",
+                               "no point of the curve",
+                               "the key of the root certificate is not on the curve");
         return VOUCH_OK;
     }
     if (rc == VOUCH_OK)
@@ -231,6 +245,8 @@ vouch_code vouch_collateral_parse(const vouch_collateral_parts *parts, vouch_col
         rc = keep_digests(c, &own, err);
     if (rc == VOUCH_OK && read_parts(c, &own))
         rc = verify_parts(c, err);
+    if (rc == VOUCH_OK && c->faults.out_of_memory)
+        rc = vouch_fail(err, VOUCH_E_MEMORY, "reading its parts");
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "collateral");
     *out = VCH_MOVE(c);

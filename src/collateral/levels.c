@@ -31,7 +31,7 @@ void *vch_levels_grow(vch_json_pull *p, void *list, size_t count, size_t *capaci
     size_t wanted = *capacity == 0 ? 32 : 2 * *capacity;
     void *grown = realloc(list, wanted * size);
     if (grown == NULL) {
-        vch_json_pull_refuse(p, "out of memory");
+        vch_json_pull_no_memory(p);
         return NULL;
     }
     *capacity = wanted;

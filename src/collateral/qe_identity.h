@@ -37,7 +37,7 @@ typedef struct vch_qe_identity {
 
 /*
  * Read `{"enclaveIdentity":{...},"signature":"..."}`. The signature is not verified here.
- * Fails with VOUCH_E_FORMAT, _LIMIT, _UNSUPPORTED (version).
+ * Fails with VOUCH_E_FORMAT, _LIMIT, _UNSUPPORTED (version), _MEMORY.
  */
 VOUCH_MUST_CHECK vouch_code vch_qe_identity_parse(vouch_span document, vch_qe_identity *out,
                                                   vouch_error *err);

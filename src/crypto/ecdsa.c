@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
@@ -10,6 +11,7 @@
 #include "base/bytes.h"
 #include "codec/der.h"
 #include "crypto/hash.h"
+#include "crypto/openssl_error.h"
 
 #define NUMBER_SIZE 32
 #define ENCODED_POINT_SIZE (1 + VCH_P256_POINT_SIZE)
@@ -43,6 +45,25 @@ static EVP_PKEY *key_from_parts(uint8_t encoded[static ENCODED_POINT_SIZE])
     return pkey;
 }
 
+/*
+ * Why a key could not be made: only what OpenSSL says of the point itself is the point's fault. Empties
+ * the queue.
+ */
+static vouch_code why_no_key(void)
+{
+    vouch_code code = VOUCH_E_CRYPTO;
+    for (unsigned long e = ERR_get_error(); e != 0; e = ERR_get_error()) {
+        int reason = ERR_GET_REASON(e);
+        if (reason == ERR_R_MALLOC_FAILURE)
+            code = VOUCH_E_MEMORY;
+        else if (ERR_GET_LIB(e) == ERR_LIB_EC && code == VOUCH_E_CRYPTO
+                 && (reason == EC_R_POINT_IS_NOT_ON_CURVE || reason == EC_R_INVALID_ENCODING
+                     || reason == EC_R_COORDINATES_OUT_OF_RANGE))
+            code = VOUCH_E_FORMAT;
+    }
+    return code;
+}
+
 static EVP_PKEY *key_like(const vch_p256_key *like,
                           const uint8_t encoded[static ENCODED_POINT_SIZE])
 {
@@ -63,9 +84,11 @@ vouch_code vch_p256_key_new(const uint8_t point[static VCH_P256_POINT_SIZE],
         return vouch_fail(err, VOUCH_E_MEMORY, "P-256 key");
     key->pkey = like != NULL ? key_like(like, encoded) : key_from_parts(encoded);
     if (key->pkey == NULL) {
-        ERR_clear_error();
         free(key);
-        return vouch_fail(err, VOUCH_E_FORMAT, "the key is not a point of the curve P-256");
+        vouch_code rc = why_no_key();
+        return vouch_fail(err, rc,
+                          rc == VOUCH_E_FORMAT ? "the key is not a point of the curve P-256"
+                                               : "making a P-256 key");
     }
     *out = key;
     return VOUCH_OK;
@@ -128,13 +151,15 @@ vouch_code vch_p256_verify_digest(const vch_p256_key *key, const uint8_t digest[
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key->pkey, NULL);
     if (ctx == NULL || EVP_PKEY_verify_init(ctx) != 1) {
         EVP_PKEY_CTX_free(ctx);
-        ERR_clear_error();
-        return vouch_fail(err, VOUCH_E_CRYPTO, "preparing an ECDSA verification");
+        return vch_openssl_fail(err, VOUCH_E_CRYPTO, "preparing an ECDSA verification");
     }
     int answer = EVP_PKEY_verify(ctx, der, size, digest, 32);
     EVP_PKEY_CTX_free(ctx);
-    ERR_clear_error();
-    /* Below 0 stands for a failure of the library as well as for an odd signature: not valid. */
+    /* Below 0 stands for a failure of the library as well as for an odd signature: not valid, unless
+     * it says that memory ran out, or nothing. */
+    bool silent = ERR_peek_error() == 0;
+    if (vch_openssl_out_of_memory() || (answer < 0 && silent))
+        return vouch_fail(err, silent ? VOUCH_E_CRYPTO : VOUCH_E_MEMORY, "an ECDSA verification");
     *out_valid = answer == 1;
     return VOUCH_OK;
 }

@@ -33,7 +33,7 @@ VCH_DEFINE_DROP(vch_p256_key_drop, vch_p256_key, vch_p256_key_free)
 
 /*
  * Is `signature` one of `message` by `key`? r and s must be from 1 to n - 1; s and n - s are both
- * valid, so a signature is no identifier. Fails with VOUCH_E_CRYPTO only.
+ * valid, so a signature is no identifier. Fails with VOUCH_E_CRYPTO, VOUCH_E_MEMORY.
  */
 VOUCH_MUST_CHECK vouch_code vch_p256_verify(const vch_p256_key *key, vouch_span message,
                                             const uint8_t signature[static VCH_P256_SIGNATURE_SIZE],

@@ -15,12 +15,19 @@ vouch_code vch_openssl_fail(vouch_error *err, vouch_code code, const char *fmt, 
 
     unsigned long last = ERR_peek_last_error();
     const char *reason = last == 0 ? NULL : ERR_reason_error_string(last);
-    if (last != 0 && ERR_GET_REASON(last) == ERR_R_MALLOC_FAILURE)
+    if (vch_openssl_out_of_memory())
         code = VOUCH_E_MEMORY;
-    ERR_clear_error();
     if (reason == NULL)
         return vouch_fail(err, code, "%s", text);
     return vouch_fail(err, code, "%s (%s)", text, reason);
+}
+
+bool vch_openssl_out_of_memory(void)
+{
+    bool found = false;
+    for (unsigned long e = ERR_get_error(); e != 0; e = ERR_get_error())
+        found = found || ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE;
+    return found;
 }
 
 void vch_openssl_clear(void)

@@ -20,10 +20,11 @@ static vch_reason *next(vch_reasons *r)
 {
     if (r->count == r->capacity) {
         size_t capacity = r->capacity == 0 ? 4 : 2 * r->capacity;
-        vch_reason *list =
-            capacity > VCH_REASONS_MAX ? NULL : realloc(r->list, capacity * sizeof *list);
+        bool fits = capacity <= VCH_REASONS_MAX;
+        vch_reason *list = fits ? realloc(r->list, capacity * sizeof *list) : NULL;
         if (list == NULL) {
             r->lost = true;
+            r->out_of_memory = r->out_of_memory || fits;
             return NULL;
         }
         r->list = list;
@@ -49,19 +50,6 @@ static void put_hex(char out[static VCH_REASON_VALUE_SIZE], vouch_span bytes)
         out[2 * i + 1] = digits[bytes.data[i] & 15];
     }
     out[2 * count] = '\0';
-}
-
-void vch_reasons_add(vch_reasons *r, const char *step, const char *code, const char *fmt, ...)
-{
-    vch_reason *reason = next(r);
-    if (reason == NULL)
-        return;
-    reason->step = step;
-    reason->code = code;
-    va_list args;
-    va_start(args, fmt);
-    (void)vsnprintf(reason->message, sizeof reason->message, fmt, args);
-    va_end(args);
 }
 
 void vch_reasons_add_values(vch_reasons *r, const char *step, const char *code,
@@ -104,4 +92,5 @@ void vch_reasons_append(vch_reasons *r, const vch_reasons *more)
             *reason = more->list[i];
     }
     r->lost = r->lost || more->lost;
+    r->out_of_memory = r->out_of_memory || more->out_of_memory;
 }

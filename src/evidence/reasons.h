@@ -30,7 +30,8 @@ typedef struct vch_reasons {
     vch_reason *list;
     size_t count;
     size_t capacity;
-    bool lost; /* a reason could not be kept; still a refusal */
+    bool lost;          /* a reason could not be kept; still a refusal */
+    bool out_of_memory; /* and that for want of memory, not for the cap */
 } vch_reasons;
 
 void vch_reasons_drop(vch_reasons *r); /* safe twice and on a zeroed list */
@@ -38,11 +39,10 @@ void vch_reasons_drop(vch_reasons *r); /* safe twice and on a zeroed list */
 /* Does anything speak against it? */
 bool vch_reasons_any(const vch_reasons *r);
 
-/* `step` and `code` are string constants and are kept. */
-VOUCH_PRINTF(4, 5)
-void vch_reasons_add(vch_reasons *r, const char *step, const char *code, const char *fmt, ...);
-
-/* Also with what was expected and what was found; either may be NULL. */
+/*
+ * `step` and `code` are string constants and are kept. What was expected and what was found are never
+ * empty, so that a reader needs no other source to see why.
+ */
 VOUCH_PRINTF(6, 7)
 void vch_reasons_add_values(vch_reasons *r, const char *step, const char *code,
                             const char *expected, const char *actual, const char *fmt, ...);

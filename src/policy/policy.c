@@ -69,7 +69,8 @@ static vouch_code read_layer(const vch_policy_parts *parts, vch_rules *out, vch_
     bool out_of_memory = false;
     if (vch_rules_read(parts, out, faults, &out_of_memory))
         return VOUCH_OK;
-    if (out_of_memory)
+    /* no fault was noted: then it was memory that ran out, wherever */
+    if (out_of_memory || vch_faults_check(faults, NULL) == VOUCH_OK)
         return vouch_fail(err, VOUCH_E_MEMORY, "policy: out of memory");
     return vch_faults_check(faults, err);
 }

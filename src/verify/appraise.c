@@ -59,7 +59,8 @@ static void conclude(vch_work *w)
     vouch_appraisal *a = w->appraisal;
     a->genuine = !refused(w) && w->platform != NULL && a->claims.tcb_status != VOUCH_TCB_NONE;
     if (!a->genuine && !refused(w))
-        vch_reasons_add(&a->reasons, "tcb", "internal", "no verdict was reached");
+        vch_reasons_add_values(&a->reasons, "tcb", "internal", "a verdict", "none",
+                               "no verdict was reached");
 }
 
 /* From the start of the quote to the end of its signature: header, descriptor, body, length, r || s. */
@@ -130,6 +131,10 @@ vouch_code vouch_verifier_appraise(const vouch_verifier *v, const vouch_request 
         return vouch_wrap(err, rc, "appraising a quote");
     vouch_appraisal *verdict = known != NULL ? VCH_MOVE(known) : VCH_MOVE(a);
     vch_step_policy(verdict, request->policy, request->now_unix_s);
+    if (verdict->reasons.out_of_memory) {
+        vouch_appraisal_free(verdict);
+        return vouch_fail(err, VOUCH_E_MEMORY, "appraising a quote: its reasons");
+    }
     *out = verdict;
     return VOUCH_OK;
 }

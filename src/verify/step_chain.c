@@ -6,15 +6,27 @@
 
 #include "base/bytes.h"
 #include "base/scope.h"
+#include "codec/hex.h"
 #include "crypto/hash.h"
 #include "verify/appraisal.h"
 #include "verify/cache.h"
 
 #define STEP "chain"
 
-static void refuse(vch_work *w, const char *code, const char *message)
+static void refuse(vch_work *w, const char *code, const char *expected, const char *actual,
+                   const char *message)
 {
-    vch_reasons_add(vch_work_reasons(w), STEP, code, "%s", message);
+    vch_reasons_add_values(vch_work_reasons(w), STEP, code, expected, actual, "%s", message);
+}
+
+/* The same with bytes found; at most a digest. */
+static void refuse_bytes(vch_work *w, const char *code, const char *expected, vouch_span actual,
+                         const char *message)
+{
+    char hex[2 * VCH_SHA256_SIZE + 1] = "";
+    if (actual.size <= VCH_SHA256_SIZE)
+        (void)vch_hex_encode(actual, hex);
+    refuse(w, code, expected, hex, message);
 }
 
 /* Where the chain stands: in the quote (type 5), otherwise in the collateral. Empty: nowhere. */
@@ -26,55 +38,83 @@ static vouch_span chain_text(const vch_work *w)
     return c != NULL ? c->pck_chain : (vouch_span) { 0 };
 }
 
-static bool read_chain(vch_work *w, vch_chain *out)
+static vouch_code read_chain(vch_work *w, vch_chain *out, bool *out_good, vouch_error *err)
 {
     vouch_span pem = chain_text(w);
     if (pem.size == 0) {
-        refuse(w, "pck_chain_missing",
+        refuse(w, "pck_chain_missing", "a PCK certificate chain", "none",
                "the quote carries no PCK certificate chain and none was supplied");
-        return false;
+        return VOUCH_OK;
     }
     vouch_error why = { 0 };
-    if (vch_chain_parse(pem, VCH_CHAIN_PCK, out, &why) == VOUCH_OK)
-        return true;
+    vouch_code rc = vch_chain_parse(pem, VCH_CHAIN_PCK, out, &why);
+    *out_good = rc == VOUCH_OK;
+    if (rc == VOUCH_E_MEMORY)
+        return vouch_fail(err, rc, "PCK certificate chain");
     char text[VCH_REASON_MESSAGE_SIZE];
-    vch_reasons_add(vch_work_reasons(w), STEP, "pck_chain_malformed", "PCK %s",
-                    vouch_error_text(&why, text, sizeof text));
-    return false;
+    if (rc != VOUCH_OK)
+        vch_reasons_add_values(vch_work_reasons(w), STEP, "pck_chain_malformed", "well-formed",
+                               rc == VOUCH_E_TRUNCATED ? "truncated" : "malformed", "PCK %s",
+                               vouch_error_text(&why, text, sizeof text));
+    return VOUCH_OK;
 }
 
 static bool read_extension(vch_work *w, const vch_chain *chain, vch_pck_ext *out)
 {
     if (chain->leaf.sgx_extension.size == 0) {
-        refuse(w, "pck_extension_missing", "the PCK certificate has no SGX extension");
+        refuse(w, "pck_extension_missing", "an SGX extension", "none",
+               "the PCK certificate has no SGX extension");
         return false;
     }
     vouch_error why = { 0 };
     if (vch_pck_ext_parse(chain->leaf.sgx_extension, chain->ca, out, &why) == VOUCH_OK)
         return true;
     char text[VCH_REASON_MESSAGE_SIZE];
-    vch_reasons_add(vch_work_reasons(w), STEP, "pck_extension_malformed", "PCK certificate: %s",
-                    vouch_error_text(&why, text, sizeof text));
+    vch_reasons_add_values(vch_work_reasons(w), STEP, "pck_extension_malformed", "well-formed",
+                           "malformed", "PCK certificate: %s",
+                           vouch_error_text(&why, text, sizeof text));
     return false;
 }
 
-/* Types 1 to 4 name the certificate: the supplied one must be it (spec section 1.3). */
+/* What the quote says of its PCK certificate, beside what the supplied one says. */
+static bool names(vch_work *w, const char *what, const uint8_t *quote, const uint8_t *certificate,
+                  size_t size)
+{
+    if (memcmp(quote, certificate, size) == 0)
+        return true;
+    vch_reasons_add_bytes(vch_work_reasons(w), STEP, "pck_certificate_mismatch",
+                          (vouch_span) { quote, size }, (vouch_span) { certificate, size },
+                          "the supplied PCK certificate's %s is not the one that the quote names",
+                          what);
+    return false;
+}
+
+/*
+ * Types 1 to 4 name the certificate: the supplied one must be it (spec section 1.3). Of types 2 and 3
+ * the PPID is encrypted for Intel alone; that the certificate's key signed the quoting enclave's report
+ * is what binds it to the platform.
+ */
 static bool is_named_by_quote(vch_work *w, const vch_chain *chain, const vch_pck_ext *ext)
 {
     const vch_quote_sig *s = &w->quote.sig;
-    bool same = true;
-    if (s->cert_type == VCH_CERT_DATA_PCK_LEAF)
-        same = vch_chain_leaf_is(chain, s->cert_data);
-    else if (s->cert_type != VCH_CERT_DATA_PCK_CHAIN)
-        same = memcmp(s->cpu_svn, ext->cpu_svn, sizeof s->cpu_svn) == 0
-               && s->pce_svn == ext->pce_svn
-               && (!s->has_pceid || memcmp(s->pceid, ext->pceid, sizeof s->pceid) == 0)
-               && (s->cert_type != VCH_CERT_DATA_PPID_PLAIN
-                   || memcmp(s->ppid, ext->ppid, sizeof s->ppid) == 0);
-    if (!same)
-        refuse(w, "pck_certificate_mismatch",
-               "the supplied PCK certificate is not the one that the quote names");
-    return same;
+    if (s->cert_type == VCH_CERT_DATA_PCK_CHAIN)
+        return true;
+    if (s->cert_type == VCH_CERT_DATA_PCK_LEAF) {
+        bool same = vch_chain_leaf_is(chain, s->cert_data);
+        if (!same)
+            refuse(w, "pck_certificate_mismatch", "the certificate in the quote", "another",
+                   "the supplied PCK certificate is not the one that the quote names");
+        return same;
+    }
+    const uint8_t quote_svn[] = { (uint8_t)(s->pce_svn >> 8), (uint8_t)s->pce_svn };
+    const uint8_t certificate_svn[] = { (uint8_t)(ext->pce_svn >> 8), (uint8_t)ext->pce_svn };
+    bool good = names(w, "CPUSVN", s->cpu_svn, ext->cpu_svn, sizeof s->cpu_svn);
+    good = names(w, "PCESVN", quote_svn, certificate_svn, sizeof quote_svn) && good;
+    if (s->has_pceid)
+        good = names(w, "PCEID", s->pceid, ext->pceid, sizeof s->pceid) && good;
+    if (s->cert_type == VCH_CERT_DATA_PPID_PLAIN)
+        good = names(w, "PPID", s->ppid, ext->ppid, sizeof s->ppid) && good;
+    return good;
 }
 
 /* SHA256(attestation key || authentication data), then zeros: all 64 bytes (MUST, ours). */
@@ -108,8 +148,8 @@ static vouch_code verify_certificate(vch_work *w, const vch_cert *child, const v
 {
     vouch_code rc = vch_cert_signed_by(child, issuer, out_good, err);
     if (rc == VOUCH_OK && !*out_good)
-        vch_reasons_add(vch_work_reasons(w), STEP, code, "the signature of the %s does not verify",
-                        what);
+        vch_reasons_add_values(vch_work_reasons(w), STEP, code, "a valid signature",
+                               "an invalid one", "the signature of the %s does not verify", what);
     return rc;
 }
 
@@ -121,7 +161,8 @@ static vouch_code make_key(vch_work *w, const uint8_t point[static VCH_P256_POIN
     vouch_error why = { 0 };
     vouch_code rc = vch_p256_key_new(point, like, out, &why);
     if (rc == VOUCH_E_FORMAT) {
-        vch_reasons_add(vch_work_reasons(w), step, code, "the key is not a point of P-256");
+        vch_reasons_add_values(vch_work_reasons(w), step, code, "a point of P-256",
+                               "no point of the curve", "the key is not a point of P-256");
         return VOUCH_OK;
     }
     return rc == VOUCH_OK ? rc : vouch_fail(err, rc, "making a P-256 key");
@@ -136,8 +177,9 @@ static vouch_code verify_qe(vch_work *w, const vch_p256_key *pck, vch_platform *
     if (rc != VOUCH_OK)
         return rc;
     if (!good) {
-        vch_reasons_add(vch_work_reasons(w), "qe", "qe_report_signature_invalid",
-                        "the quoting enclave's report is not signed by the PCK key");
+        vch_reasons_add_values(vch_work_reasons(w), "qe", "qe_report_signature_invalid",
+                               "a valid signature", "an invalid one",
+                               "the quoting enclave's report is not signed by the PCK key");
         return VOUCH_OK;
     }
     return make_key(w, s->attestation_key, pck, "signature", "attestation_key_not_on_curve",
@@ -189,11 +231,23 @@ static bool keep_facts(vch_work *w, const vch_chain *chain, const vch_trusted_ro
     p->ca = chain->ca;
     p->intermediate_name_size = chain->intermediate.subject.size;
     if (p->intermediate_name_size > sizeof p->intermediate_name) {
-        refuse(w, "pck_chain_malformed", "the PCK CA's name is too long");
+        refuse(w, "pck_chain_malformed", "a name of at most 256 bytes", "a longer one",
+               "the PCK CA's name is too long");
         return false;
     }
     memcpy(p->intermediate_name, chain->intermediate.subject.data, p->intermediate_name_size);
     return true;
+}
+
+static vouch_code refuse_root(vch_work *w, const vch_chain *chain, vouch_error *err)
+{
+    uint8_t digest[VCH_SHA256_SIZE];
+    vouch_code rc = vch_sha256(chain->root.der, digest, err);
+    if (rc == VOUCH_OK)
+        refuse_bytes(w, "root_not_trusted", "a trusted root certificate",
+                     (vouch_span) { digest, sizeof digest },
+                     "the PCK chain does not end in a trusted root certificate");
+    return rc;
 }
 
 /* Establish the platform from the quote's bytes; w->platform stays NULL if it cannot be trusted. */
@@ -202,17 +256,17 @@ static vouch_code establish(vch_work *w, vouch_error *err)
     VCH_SCOPED(vch_chain_drop) vch_chain chain = { 0 };
     VCH_SCOPED(vch_platform_drop) vch_platform p = { 0 };
     bool bound = false;
-    if (!read_chain(w, &chain))
-        return VOUCH_OK;
+    bool readable = false;
+    vouch_code rc = read_chain(w, &chain, &readable, err);
+    if (rc != VOUCH_OK || !readable)
+        return rc;
     const vch_trusted_root *root = vch_verifier_root(w->verifier, chain.root.der);
-    if (root == NULL) {
-        refuse(w, "root_not_trusted", "the PCK chain does not end in a trusted root certificate");
-        return VOUCH_OK;
-    }
+    if (root == NULL)
+        return refuse_root(w, &chain, err);
     if (!read_extension(w, &chain, &p.pck) || !is_named_by_quote(w, &chain, &p.pck)
         || !keep_facts(w, &chain, root, &p))
         return VOUCH_OK;
-    vouch_code rc = vch_sha256(chain.intermediate.der, p.intermediate_digest, err);
+    rc = vch_sha256(chain.intermediate.der, p.intermediate_digest, err);
     if (rc == VOUCH_OK)
         rc = check_binding(w, &bound, err);
     if (rc == VOUCH_OK && bound)
@@ -234,7 +288,7 @@ static vouch_code verify_crl(vch_work *w, vouch_error *err)
         return VOUCH_OK;
     if (!vch_span_equal(c->pck_crl.issuer,
                         (vouch_span) { p->intermediate_name, p->intermediate_name_size })) {
-        refuse(w, "pck_crl_issuer_mismatch",
+        refuse(w, "pck_crl_issuer_mismatch", "the CA of the PCK certificate", "another",
                "the PCK CRL is not issued by the CA that signed the PCK certificate");
         return VOUCH_OK;
     }
@@ -248,7 +302,8 @@ static vouch_code verify_crl(vch_work *w, vouch_error *err)
     if (good)
         vch_cache_keep_link(w->request->cache, p->intermediate_digest, c->pck_crl_digest);
     else
-        refuse(w, "pck_crl_signature_invalid", "the signature of the PCK CRL does not verify");
+        refuse(w, "pck_crl_signature_invalid", "a valid signature", "an invalid one",
+               "the signature of the PCK CRL does not verify");
     return VOUCH_OK;
 }
 
@@ -269,9 +324,13 @@ static vouch_code check_revocation(vch_work *w, vouch_error *err)
                           .early_code = "collateral_not_yet_valid",
                           .late_code = "collateral_expired" });
     if (vch_crl_lists(&c->root_crl, p->intermediate_serial))
-        refuse(w, "intermediate_ca_revoked", "the PCK CA certificate is revoked");
+        refuse_bytes(w, "intermediate_ca_revoked", "not revoked",
+                     (vouch_span) { p->intermediate_serial, sizeof p->intermediate_serial },
+                     "the PCK CA certificate is revoked");
     if (vch_crl_lists(&c->pck_crl, p->leaf_serial))
-        refuse(w, "pck_revoked", "the PCK certificate is revoked");
+        refuse_bytes(w, "pck_revoked", "not revoked",
+                     (vouch_span) { p->leaf_serial, sizeof p->leaf_serial },
+                     "the PCK certificate is revoked");
     return VOUCH_OK;
 }
 

@@ -2,6 +2,7 @@
  * the PCK chain ends in. Its signatures were verified when it was parsed. */
 #include <string.h>
 
+#include "codec/hex.h"
 #include "verify/appraisal.h"
 
 #define STEP "collateral"
@@ -9,9 +10,12 @@
 static void check_root(vch_work *w)
 {
     const vouch_collateral *c = w->request->collateral;
+    char hex[2 * sizeof c->root_digest + 1];
     if (vch_verifier_root_by_digest(w->verifier, c->root_digest) == NULL)
-        vch_reasons_add(vch_work_reasons(w), STEP, "root_not_trusted",
-                        "the issuer chains do not end in a trusted root certificate");
+        vch_reasons_add_values(
+            vch_work_reasons(w), STEP, "root_not_trusted", "a trusted root certificate",
+            vch_hex_encode((vouch_span) { c->root_digest, sizeof c->root_digest }, hex),
+            "the issuer chains do not end in a trusted root certificate");
     else if (w->platform != NULL && memcmp(c->root_digest, w->platform->root_digest, 32) != 0)
         vch_reasons_add_bytes(vch_work_reasons(w), STEP, "roots_differ",
                               (vouch_span) { w->platform->root_digest, 32 },
@@ -75,7 +79,8 @@ void vch_step_collateral(vch_work *w)
     const vouch_collateral *c = w->request->collateral;
     vch_reasons *reasons = vch_work_reasons(w);
     if (c == NULL) {
-        vch_reasons_add(reasons, STEP, "collateral_missing", "no collateral was supplied");
+        vch_reasons_add_values(reasons, STEP, "collateral_missing", "collateral", "none",
+                               "no collateral was supplied");
         return;
     }
     if (vch_reasons_any(&c->faults)) {

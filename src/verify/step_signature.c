@@ -7,7 +7,8 @@ vouch_code vch_step_signature(vch_work *w, vouch_error *err)
     vouch_code rc = vch_p256_verify(w->platform->attestation_key, w->quote.signed_bytes,
                                     w->quote.sig.signature, &good, err);
     if (rc == VOUCH_OK && !good)
-        vch_reasons_add(vch_work_reasons(w), "signature", "quote_signature_invalid",
-                        "the quote is not signed by its attestation key");
+        vch_reasons_add_values(vch_work_reasons(w), "signature", "quote_signature_invalid",
+                               "a valid signature", "an invalid one",
+                               "the quote is not signed by its attestation key");
     return rc;
 }

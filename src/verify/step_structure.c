@@ -19,6 +19,7 @@ void vch_step_structure(vch_work *w)
     if (rc == VOUCH_OK)
         return;
     char text[VCH_REASON_MESSAGE_SIZE];
-    vch_reasons_add(vch_work_reasons(w), "structure", code_of(rc), "%s",
-                    vouch_error_text(&why, text, sizeof text));
+    vch_reasons_add_values(vch_work_reasons(w), "structure", code_of(rc),
+                           "a quote of version 3, 4 or 5", vouch_code_name(rc), "%s",
+                           vouch_error_text(&why, text, sizeof text));
 }

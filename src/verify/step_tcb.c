@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "codec/hex.h"
 #include "verify/appraisal.h"
 #include "verify/convergence.h"
 
@@ -47,8 +48,9 @@ static bool module_of(vch_work *w, const uint8_t *tee_svn, const vch_tdx_module 
     const vch_tcb_info *t = &w->request->collateral->tcb_info;
     *out = tee_svn[1] == 0 ? &t->module_0 : vch_tcb_info_module(t, tee_svn[1]);
     if (*out == NULL)
-        vch_reasons_add(vch_work_reasons(w), STEP, "tdx_module_identity_missing",
-                        "the TCB info knows no TDX module of version %u", tee_svn[1]);
+        vch_reasons_add_values(vch_work_reasons(w), STEP, "tdx_module_identity_missing",
+                               "an identity of the module", "none",
+                               "the TCB info knows no TDX module of version %u", tee_svn[1]);
     return *out != NULL;
 }
 
@@ -88,9 +90,10 @@ static bool module_level(vch_work *w, const uint8_t *tee_svn, const vch_svn_leve
         vch_svn_levels_match(w->request->collateral->tcb_info.module_levels.list + m->first_level,
                              m->level_count, tee_svn[0]);
     if (*out == NULL)
-        vch_reasons_add(vch_work_reasons(w), STEP, "tdx_module_tcb_not_supported",
-                        "TDX module version %u has no TCB level at or below SVN %u", tee_svn[1],
-                        tee_svn[0]);
+        vch_reasons_add_values(vch_work_reasons(w), STEP, "tdx_module_tcb_not_supported",
+                               "a level at or below", "none",
+                               "TDX module version %u has no TCB level at or below SVN %u",
+                               tee_svn[1], tee_svn[0]);
     return *out != NULL;
 }
 
@@ -98,18 +101,19 @@ static bool evaluate(vch_work *w, const uint8_t *tee_svn, evaluation *out)
 {
     evaluation e = { .platform = platform_level(w, tee_svn) };
     if (e.platform == NULL) {
-        vch_reasons_add_bytes(vch_work_reasons(w), STEP, "tcb_not_supported", (vouch_span) { 0 },
-                              (vouch_span) { w->platform->pck.svn, SVN_COUNT },
-                              "the platform is below every TCB level (PCESVN %u)",
-                              w->platform->pck.pce_svn);
+        char svn[2 * SVN_COUNT + 1];
+        vch_reasons_add_values(
+            vch_work_reasons(w), STEP, "tcb_not_supported", "a level at or below the platform's",
+            vch_hex_encode((vouch_span) { w->platform->pck.svn, SVN_COUNT }, svn),
+            "the platform is below every TCB level (PCESVN %u)", w->platform->pck.pce_svn);
         return false;
     }
     const vch_svn_levels *qe_levels = &w->request->collateral->qe_identity.levels;
     e.qe = vch_svn_levels_match(qe_levels->list, qe_levels->count, w->quote.sig.qe.isv_svn);
     if (e.qe == NULL) {
-        vch_reasons_add(vch_work_reasons(w), "qe", "qe_tcb_not_supported",
-                        "the quoting enclave's ISVSVN %u is below every level",
-                        w->quote.sig.qe.isv_svn);
+        vch_reasons_add_values(
+            vch_work_reasons(w), "qe", "qe_tcb_not_supported", "a level at or below", "none",
+            "the quoting enclave's ISVSVN %u is below every level", w->quote.sig.qe.isv_svn);
         return false;
     }
     if (!module_level(w, tee_svn, &e.module))

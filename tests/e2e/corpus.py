@@ -57,6 +57,9 @@ def faults(case, process):
         found.append(f"exit status {process.returncode}, expected {status}")
     if (want["result"] == "ok") == bool(said.get("reasons")):
         found.append(f"reasons: {said.get('reasons')}")
+    for reason in said.get("reasons", []):
+        found += [f"reason {reason} has no {key}" for key in ("step", "code", "message", "expected", "actual")
+                  if not reason.get(key)]
     synthetic = case["kind"] == "synthetic_test_pki"
     if want["result"] == "ok" and case["kind"] == "genuine" and said["simulated"]:
         found.append("a genuine chain is called simulated")

@@ -18,7 +18,7 @@ static void a_reason_keeps_step_code_message_and_values(void **state)
 {
     (void)state;
     vch_reasons r = { 0 };
-    vch_reasons_add(&r, "chain", "pck_revoked", "certificate %d is revoked", 7);
+    vch_reasons_add_values(&r, "chain", "pck_revoked", NULL, NULL, "certificate %d is revoked", 7);
     vch_reasons_add_values(&r, "policy", "tcb_status", "UpToDate", NULL, "not accepted");
     const uint8_t bytes[] = { 0xab, 0x01 };
     vch_reasons_add_bytes(&r, "qe", "mrsigner", (vouch_span) { bytes, 2 }, (vouch_span) { NULL, 0 },
@@ -39,7 +39,7 @@ static void a_full_list_still_refuses(void **state)
     (void)state;
     vch_reasons r = { 0 };
     for (int i = 0; i < VCH_REASONS_MAX + 10; i++)
-        vch_reasons_add(&r, "tcb", "x", "%d", i);
+        vch_reasons_add_values(&r, "tcb", "x", "e", "a", "%d", i);
     assert_int_equal(r.count, VCH_REASONS_MAX);
     CHECK(r.lost);
     CHECK(vch_reasons_any(&r));

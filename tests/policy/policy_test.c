@@ -391,7 +391,7 @@ static void a_full_list_of_reasons_still_refuses(void **state)
     (void)state;
     vch_reasons reasons = { 0 };
     for (size_t i = 0; i < VCH_REASONS_MAX + 1; i++)
-        vch_reasons_add(&reasons, "x", "y", "z");
+        vch_reasons_add_values(&reasons, "x", "y", "e", "a", "z");
     vouch_claims c = good_sgx();
     CHECK(!vch_policy_judge(NULL, &c, NOW, &reasons));
     VCH_SCOPED(vch_policy_drop) vouch_policy *policy = parse("");

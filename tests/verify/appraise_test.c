@@ -50,6 +50,11 @@ static vouch_appraisal *appraise(const fixture *f, vouch_span quote, int64_t now
     };
     CHECK_OK(vouch_verifier_appraise(f->verifier, &r, &a, &err), &err);
     CHECK(vouch_appraisal_is_genuine(a) == (vouch_appraisal_reason_count(a) == 0));
+    for (size_t i = 0; i < vouch_appraisal_reason_count(a); i++) {
+        vouch_reason why = vouch_appraisal_reason(a, i);
+        CHECK(why.step[0] != 0 && why.code[0] != 0 && why.message[0] != 0);
+        CHECK(why.expected[0] != 0 && why.actual[0] != 0);
+    }
     CHECK(!vouch_appraisal_admits(a)); /* no policy was given */
     return a;
 }
