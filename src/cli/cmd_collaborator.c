@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "cli/commands.h"
 #include "cli/endpoint.h"
+#include "cli/runner_file.h"
 #include "cli/site.h"
 #include "crypto/rand.h"
 #include "crypto/secure_heap.h"
@@ -25,6 +26,7 @@ typedef struct values {
     const char *connect;
     const char *federation_uuid;
     const char *release;
+    const char *task_runner;
 } values;
 
 static const vch_option options[] = {
@@ -56,6 +58,7 @@ static const vch_option options[] = {
       .offset = offsetof(values, attestation),
       .argument = "FILE",
       .help = "who is attested and how; plan/attestation.yaml if it is there" },
+    VCH_RUNNER_FILE_OPTION(values),
     { .name = "connect",
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, connect),
@@ -90,11 +93,13 @@ typedef struct client {
     vch_runtime *rt;
     vch_site_options site_options;
     vch_site site;
+    vch_yaml *runner_file; /* NULL: the plan says it all */
     vch_runner runner;
     vch_loop *loop;
     vch_collaborator *collaborator;
     vch_signal *signals[2];
     vch_endpoint aggregator;
+    bool stopping;
 } client;
 
 static void drop_client(client *c)
@@ -102,22 +107,44 @@ static void drop_client(client *c)
     vch_collaborator_free(c->collaborator);
     for (size_t i = 0; i < sizeof c->signals / sizeof *c->signals; i++)
         vch_signal_free(c->signals[i]);
-    vch_loop_free(c->loop);
     vch_runner_drop(&c->runner);
+    vch_yaml_free(c->runner_file);
+    vch_loop_free(c->loop);
     vch_site_drop(&c->site);
 }
 
-static vouch_code load_runner(client *c, const char *data_config, vouch_error *err)
+/* While a task runner works: connections are served, a signal ends the wait. */
+static vouch_code take_turn(void *context, vouch_error *err)
+{
+    client *c = context;
+    vch_loop_turn(c->loop);
+    return c->stopping ? vouch_fail(err, VOUCH_E_TIMEOUT, "stopped") : VOUCH_OK;
+}
+
+static vouch_code open_runner(client *c, vouch_span data_path, vch_faults *faults, vouch_error *err)
+{
+    const vch_runner_options how = { .plan = c->site.view,
+                                     .name = c->site_options.name,
+                                     .data_path = data_path,
+                                     .attested = c->site.attested,
+                                     .turn = { c, take_turn },
+                                     .log = &c->rt->log,
+                                     .local = vch_runner_file_root(c->runner_file) };
+    return vch_runner_open(&how, faults, &c->runner, err);
+}
+
+static vouch_code load_runner(client *c, const values *v, vouch_error *err)
 {
     vouch_span path = { 0 };
     VCH_SCOPED(vch_buffer_drop) vch_buffer text = { 0 };
     VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
-    vouch_code rc = vch_file_read(data_config, VCH_PLAN_FILE_MAX, &text, err);
+    vouch_code rc = vch_file_read(v->data, VCH_PLAN_FILE_MAX, &text, err);
     if (rc == VOUCH_OK)
-        rc = vch_data_path_find(data_config, vch_buffer_span(&text), c->site_options.name, &path,
-                                err);
+        rc = vch_data_path_find(v->data, vch_buffer_span(&text), c->site_options.name, &path, err);
     if (rc == VOUCH_OK)
-        rc = vch_runner_open(c->site.view, path, &faults, &c->runner, err);
+        rc = vch_runner_file_read(v->task_runner, &c->runner_file, err);
+    if (rc == VOUCH_OK)
+        rc = open_runner(c, path, &faults, err);
     for (size_t i = 0; i < faults.count; i++)
         (void)fprintf(c->rt->err, "%s\n", faults.item[i].text);
     if (rc == VOUCH_E_NOT_FOUND || rc == VOUCH_E_IO) /* a missing data file is configuration */
@@ -151,7 +178,9 @@ static void on_signal(void *context, int number)
 {
     client *c = context;
     vch_log(&c->rt->log, VCH_LOG_WARN, "collaborator.stopping", VCH_INT("signal", number));
-    vch_collaborator_stop(c->collaborator);
+    c->stopping = true;
+    if (c->collaborator != NULL)
+        vch_collaborator_stop(c->collaborator);
 }
 
 static vouch_code find_aggregator(client *c, const char *connect, vouch_error *err)
@@ -172,11 +201,11 @@ static vouch_code take_part(client *c, const values *v, vouch_error *err)
     if (rc == VOUCH_OK)
         rc = find_aggregator(c, v->connect, err);
     if (rc == VOUCH_OK)
-        rc = load_runner(c, v->data, err);
+        rc = vch_loop_new(&c->loop, err); /* the runner takes turns with it */
+    if (rc == VOUCH_OK)
+        rc = load_runner(c, v, err); /* its child is started before there is any key */
     if (rc == VOUCH_OK)
         rc = vch_site_enter(&c->site_options, &c->site, err);
-    if (rc == VOUCH_OK)
-        rc = vch_loop_new(&c->loop, err);
     if (rc != VOUCH_OK)
         return rc;
     const vch_collaborator_options how = { .plan = c->site.plan,

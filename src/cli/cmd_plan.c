@@ -5,6 +5,7 @@
 #include "base/scope.h"
 #include "cli/commands.h"
 #include "cli/plan_load.h"
+#include "cli/runner_file.h"
 #include "codec/json_writer.h"
 #include "config/yaml.h"
 #include "config/yaml_dump.h"
@@ -17,7 +18,7 @@ enum { ANSWER_MAX = 1 << 16, DUMP_MAX = 1 << 22 };
 
 typedef struct values {
     vch_common_options common;
-    const char *plan, *cols, *data, *release, *federation_uuid, *address;
+    const char *plan, *cols, *data, *release, *federation_uuid, *address, *task_runner;
 } values;
 
 #define PLAN_OPTION                                                                                \
@@ -61,6 +62,7 @@ static const vch_option initialize_options[] = {
       .offset = offsetof(values, address),
       .argument = "NAME",
       .help = "write this agg_addr into the plan" },
+    VCH_RUNNER_FILE_OPTION(values),
     RELEASE_OPTION,
     VCH_COMMON_OPTIONS(values),
 };
@@ -149,9 +151,10 @@ typedef struct made_model {
     uint8_t digest[VCH_SHA256_SIZE];
 } made_model;
 
-static vouch_code make_model(const vch_runtime *rt, const vch_plan_view *view, made_model *out,
+static vouch_code make_model(const vch_runtime *rt, const vch_runner_options *how, made_model *out,
                              vouch_error *err)
 {
+    const vch_plan_view *view = how->plan;
     VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
     VCH_SCOPED(vch_model_done) vch_model model = { 0 };
     VCH_SCOPED(vch_buffer_drop) vch_buffer file = vch_buffer_with_cap(VCH_MODEL_FILE_MAX);
@@ -159,7 +162,7 @@ static vouch_code make_model(const vch_runtime *rt, const vch_plan_view *view, m
     char dir[VCH_PATH_SIZE];
     vouch_code rc = vch_pipeline_find(view->pipeline_template, &pipeline, err);
     if (rc == VOUCH_OK)
-        rc = vch_runner_initial_model(view, &faults, &model, err);
+        rc = vch_runner_initial_model(how, &faults, &model, err);
     for (size_t i = 0; i < faults.count; i++)
         (void)fprintf(rt->err, "%s\n", faults.item[i].text);
     if (rc == VOUCH_OK)
@@ -220,12 +223,18 @@ VCH_DEFINE_DROP(plan_drop, vch_plan, vch_plan_free)
 static vouch_code initialize(const vch_runtime *rt, const values *v, vouch_error *err)
 {
     VCH_SCOPED(plan_drop) vch_plan *plan = NULL;
+    VCH_SCOPED(vch_yaml_drop) vch_yaml *runner_file = NULL;
     made_model made = { 0 };
     vouch_code rc = load(rt, v, v->cols, &plan, err);
     if (rc == VOUCH_OK)
         rc = patch_address(rt, v, &plan, err);
     if (rc == VOUCH_OK)
-        rc = make_model(rt, vch_plan_look(plan), &made, err);
+        rc = vch_runner_file_read(v->task_runner, &runner_file, err);
+    const vch_runner_options how = { .plan = rc == VOUCH_OK ? vch_plan_look(plan) : NULL,
+                                     .log = &rt->log,
+                                     .local = vch_runner_file_root(runner_file) };
+    if (rc == VOUCH_OK)
+        rc = make_model(rt, &how, &made, err);
     return rc == VOUCH_OK ? say_model(rt, v, vch_plan_look(plan), &made, err) : rc;
 }
 

@@ -91,6 +91,14 @@ bool vch_json_to_bool(const vch_json *boolean, bool *out)
     return true;
 }
 
+bool vch_json_to_real(const vch_json *number, double *out)
+{
+    if (!json_is_number(number))
+        return false;
+    *out = json_number_value(number);
+    return true;
+}
+
 /* jansson's iteration takes the object without const, and does not write to it. */
 static json_t *writable(const vch_json *object)
 {

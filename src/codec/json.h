@@ -58,6 +58,7 @@ const vch_json *vch_json_at(const vch_json *array, size_t i);              /* NU
 const char *vch_json_text(const vch_json *string);                         /* NULL if not one */
 bool vch_json_to_int(const vch_json *integer, int64_t *out);               /* false if not one */
 bool vch_json_to_bool(const vch_json *boolean, bool *out);                 /* false if not one */
+bool vch_json_to_real(const vch_json *number, double *out); /* a real or an integer */
 
 /* Call `each` for every member, in the order of the text, until it fails. */
 VOUCH_MUST_CHECK vouch_code vch_json_each(const vch_json *object,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -189,6 +190,13 @@ static bool limit_calls(struct sock_fprog *filter)
                && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter, 0, 0) == 0);
 }
 
+/* Private memory, not address space: libraries reserve much of that and use little. */
+static bool limit_memory(size_t bytes)
+{
+    const struct rlimit limit = { bytes, bytes };
+    return bytes == 0 || setrlimit(RLIMIT_DATA, &limit) == 0;
+}
+
 /* In the new process: only async-signal-safe calls. */
 static void become(plan *p, const vch_child_options *o, pid_t parent)
 {
@@ -202,7 +210,7 @@ static void become(plan *p, const vch_child_options *o, pid_t parent)
     int report = fcntl(p->report[1], F_DUPFD_CLOEXEC, 10); /* away from 0, 1 and 2 */
     int program = o->by_descriptor ? fcntl(o->program_fd, F_DUPFD_CLOEXEC, 10) : -1;
     bool placed = place_stdio(p) && (o->directory == NULL || chdir(o->directory) == 0);
-    placed = placed && limit_calls(&p->filter);
+    placed = placed && limit_memory(o->memory_limit) && limit_calls(&p->filter);
     if (placed && o->by_descriptor)
         (void)fexecve(program, p->argv, p->environment);
     else if (placed)

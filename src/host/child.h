@@ -33,7 +33,9 @@ typedef struct vch_child_options {
     vch_child_stdio input, output, errors;
     int input_fd, output_fd, errors_fd; /* for VCH_CHILD_FD */
     vouch_span system_call_filter;      /* BPF instructions of a seccomp filter; empty: none */
-    bool outlives_parent;               /* else it is killed when the starting thread ends */
+    size_t memory_limit;  /* bytes of data that it, and each process it starts, may hold; 0: no
+                            limit of ours */
+    bool outlives_parent; /* else it is killed when the starting thread ends */
 } vch_child_options;
 
 typedef struct vch_child {

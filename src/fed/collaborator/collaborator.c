@@ -18,7 +18,9 @@ struct vch_collaborator {
     bool has_global;
     vch_model local; /* as trained in local.round */
     bool has_local;
-    int32_t finished; /* the newest round of which a result was sent, or NO_ROUND */
+    int32_t finished;  /* the newest round of which a result was sent, or NO_ROUND */
+    unsigned failures; /* of tasks, one after the other */
+    bool task_failed;  /* in this turn */
 };
 
 vouch_code vch_collaborator_new(const vch_collaborator_options *options, vch_collaborator **out,
@@ -118,7 +120,10 @@ static vouch_code run_on(vch_collaborator *c, const vch_plan_task *task, int32_t
                          const vch_model *model, vch_task_outcome *out, vouch_error *err)
 {
     const vch_runner *runner = &c->options.runner;
-    return runner->ops->run(runner->self, task, round, model, out, err);
+    vouch_code rc = runner->ops->run(runner->self, task, round, model, out, err);
+    c->task_failed = rc != VOUCH_OK;
+    c->failures = rc == VOUCH_OK ? 0 : c->failures + 1;
+    return rc;
 }
 
 static void keep_local(vch_collaborator *c, vch_task_outcome *outcome)
@@ -254,6 +259,20 @@ static vouch_code take_turn(vch_collaborator *c, bool *out_quit, vouch_error *er
     return rc;
 }
 
+/* A task that fails is tried again, after 1, 2, 4 … 60 s: its reason may pass, and the round goes on
+ * without us if the plan says so. */
+static vouch_code after_failed_task(vch_collaborator *c, const vouch_error *why)
+{
+    char text[1024];
+    vouch_error ignored = { 0 };
+    int64_t delay_ms = c->failures > 6 ? 60000 : INT64_C(500) << c->failures;
+    c->task_failed = false;
+    vch_log(c->options.log, VCH_LOG_ERROR, "task.failed",
+            VCH_STR("reason", vouch_error_text(why, text, sizeof text)),
+            VCH_INT("failures", c->failures), VCH_INT("retry_ms", delay_ms));
+    return vch_calls_wait(&c->calls, delay_ms, &ignored);
+}
+
 /* What passes by itself: a connection, an aggregator that starts or stops, a round that ended
  * while we worked on it. */
 static bool may_pass(vouch_code rc)
@@ -274,8 +293,10 @@ vouch_code vch_collaborator_run(vch_collaborator *c, vouch_error *err)
                     VCH_INT("round", c->finished));
             return VOUCH_OK;
         }
-        if (rc == VOUCH_OK)
+        if (rc == VOUCH_OK || (c->task_failed && after_failed_task(c, &why) == VOUCH_OK))
             continue;
+        if (c->calls.stopping)
+            return VOUCH_OK;
         if (!may_pass(rc)) {
             if (err != NULL)
                 *err = why;

@@ -44,8 +44,8 @@ VCH_DEFINE_DROP(vch_collaborator_drop, vch_collaborator, vch_collaborator_free)
 /*
  * Take part until the aggregator says quit or vch_collaborator_stop() is called (both VOUCH_OK), or
  * it cannot go on: VOUCH_E_REFUSED (the aggregator
- * refused us, or we refused it: a verdict, a wrong header, a round older than one that is done), or
- * the runner's failure.
+ * refused us, or we refused it: a verdict, a wrong header, a round older than one that is done). A
+ * task that fails is logged and tried again, ever more slowly; it ends nothing.
  */
 VOUCH_MUST_CHECK vouch_code vch_collaborator_run(vch_collaborator *c, vouch_error *err);
 

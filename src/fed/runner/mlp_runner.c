@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 #include "base/scope.h"
 #include "fed/runner/mlp_settings.h"
-#include "fed/runner/runner.h"
+#include "fed/runner/runners.h"
 #include "host/file.h"
 
 typedef struct mlp_runner {
@@ -191,9 +191,10 @@ static vouch_code load_data(mlp_runner *r, vouch_span data_path, vouch_error *er
     return rc;
 }
 
-vouch_code vch_runner_open(const vch_plan_view *plan, vouch_span data_path, vch_faults *faults,
-                           vch_runner *out, vouch_error *err)
+vouch_code vch_mlp_runner_open(const vch_runner_options *options, vch_faults *faults,
+                               vch_runner *out, vouch_error *err)
 {
+    const vch_plan_view *plan = options->plan;
     static const vch_runner_ops ops = { make_model, sample_count, run, free_runner };
     VCH_SCOPED(drop_runner) mlp_runner *r = calloc(1, sizeof *r);
     if (r == NULL)
@@ -212,15 +213,15 @@ vouch_code vch_runner_open(const vch_plan_view *plan, vouch_span data_path, vch_
     if (r->parameters == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu parameters",
                           r->settings.parameter_count);
-    rc = load_data(r, data_path, err);
+    rc = load_data(r, options->data_path, err);
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "loading the data");
     *out = (vch_runner) { .ops = &ops, .self = VCH_MOVE(r) };
     return VOUCH_OK;
 }
 
-vouch_code vch_runner_initial_model(const vch_plan_view *plan, vch_faults *faults, vch_model *out,
-                                    vouch_error *err)
+vouch_code vch_mlp_initial_model(const vch_plan_view *plan, vch_faults *faults, vch_model *out,
+                                 vouch_error *err)
 {
     vch_mlp_settings settings;
     vouch_code rc = vch_mlp_settings_read(plan, faults, &settings, err);

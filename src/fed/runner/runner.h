@@ -1,7 +1,7 @@
 /*
  * A task runner: what a collaborator trains with. The loop fetches models and sends results; the
- * runner turns a model into metrics or into a new model, and knows nothing of the network. The
- * built-in one is mlp_runner.h; one in a child process has the same face. One thread at a time.
+ * runner turns a model into metrics or into a new model, and knows nothing of the network. There is
+ * a built-in one (mlp_runner.c) and one in a child process (process_runner.c). One thread at a time.
  */
 #ifndef VCH_FED_RUNNER_RUNNER_H
 #define VCH_FED_RUNNER_RUNNER_H
@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "fed/plan/plan.h"
 #include "fed/tensor/tensor.h"
 #include "vouch/error.h"
@@ -46,8 +47,8 @@ typedef struct vch_runner_ops {
     /*
      * Run one task on a model: the global one, or for tasks with apply_local the one that this
      * collaborator trained. `model` is borrowed and has make_model's shapes. `out` is zeroed by the
-     * caller and set on VOUCH_OK only. Fails with VOUCH_E_UNSUPPORTED for a function that the
-     * runner does not have.
+     * caller and set on VOUCH_OK only. A failure is the task's, not the runner's: the same task may
+     * be run again, and then succeed.
      */
     vouch_code (*run)(void *self, const vch_plan_task *task, int32_t round, const vch_model *model,
                       vch_task_outcome *out, vouch_error *err);
@@ -68,18 +69,39 @@ static inline void vch_runner_drop(vch_runner *r)
 }
 
 /*
+ * The program's turn while a runner waits for a child: connections are served, signals heard. A
+ * failure ends the wait and the task with it. `call` may be NULL.
+ */
+typedef struct vch_runner_turn {
+    void *context;
+    vouch_code (*call)(void *context, vouch_error *err);
+} vch_runner_turn;
+
+typedef struct vch_runner_options {
+    const vch_plan_view *plan; /* kept */
+    const char *name;          /* of the collaborator; kept */
+    vouch_span data_path;      /* its entry in data.yaml */
+    bool attested;             /* a child is started only from files that the plan trusts */
+    vch_runner_turn turn;
+    const vch_log *log;                /* kept; may be NULL */
+    const struct vch_yaml_node *local; /* this site's own way to run the plan's task runner, a
+                                          mapping (process_settings.h); kept; NULL: the plan's */
+} vch_runner_options;
+
+/*
  * The runner that the plan's task_runner names, with its data.
  *
- * data_path  The collaborator's entry in data.yaml. Borrowed.
- * faults     Faults in the plan's settings, each with its place.
- * Fails with VOUCH_E_CONFIG (settings), VOUCH_E_UNSUPPORTED (another template), or what reading the
- * data fails with.
+ * faults  Faults in the plan's settings, each with its place.
+ * Fails with VOUCH_E_CONFIG (settings), VOUCH_E_UNSUPPORTED (another template), VOUCH_E_REFUSED
+ * (files of a child that are not trusted), or what reading the data fails with.
  */
-VOUCH_MUST_CHECK vouch_code vch_runner_open(const vch_plan_view *plan, vouch_span data_path,
-                                            vch_faults *faults, vch_runner *out, vouch_error *err);
+VOUCH_MUST_CHECK vouch_code vch_runner_open(const vch_runner_options *options, vch_faults *faults,
+                                            vch_runner *out, vouch_error *err);
 
-/* The initial model of the plan's task_runner, without any data: for `plan initialize`. */
-VOUCH_MUST_CHECK vouch_code vch_runner_initial_model(const vch_plan_view *plan, vch_faults *faults,
-                                                     vch_model *out, vouch_error *err);
+/* The initial model of the plan's task_runner, without any data: for `plan initialize`. Of the
+ * options only plan, log and local count. */
+VOUCH_MUST_CHECK vouch_code vch_runner_initial_model(const vch_runner_options *options,
+                                                     vch_faults *faults, vch_model *out,
+                                                     vouch_error *err);
 
 #endif

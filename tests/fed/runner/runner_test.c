@@ -42,13 +42,20 @@ static vouch_span shard(void)
     return vch_span_str(VCH_SOURCE_ROOT "/examples/data/optdigits.csv#1/4");
 }
 
+static vouch_code open_view(const vch_plan_view *view, vouch_span data, vch_faults *faults,
+                            vch_runner *out, vouch_error *err)
+{
+    const vch_runner_options options = { .plan = view, .name = "col1", .data_path = data };
+    return vch_runner_open(&options, faults, out, err);
+}
+
 static vch_runner open_digits(sample *s)
 {
     vouch_error err = { 0 };
     vch_runner runner = { 0 };
     VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
     make(s, digits);
-    CHECK_OK(vch_runner_open(&s->view, shard(), &faults, &runner, &err), &err);
+    CHECK_OK(open_view(&s->view, shard(), &faults, &runner, &err), &err);
     return runner;
 }
 
@@ -118,7 +125,9 @@ static void the_initial_model_needs_no_data(void **state)
     vch_model own = { 0 };
     vch_model made = { 0 };
     CHECK_OK(r.ops->make_model(r.self, &own, &err), &err);
-    CHECK_OK(vch_runner_initial_model(&s.view, &faults, &made, &err), &err);
+    CHECK_OK(vch_runner_initial_model(&(const vch_runner_options) { .plan = &s.view }, &faults,
+                                      &made, &err),
+             &err);
     CHECK_OK(vch_model_check_alike(&own, &made, &err), &err);
     CHECK(vch_span_equal(vch_tensor_bytes(&own.tensor[0]), vch_tensor_bytes(&made.tensor[0])));
     vch_model_done(&own);
@@ -164,7 +173,9 @@ static void settings_that_make_no_sense_are_refused_with_their_place(void **stat
         vch_model model = { 0 };
         VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
         make(&s, faulty[i].text);
-        if (vch_runner_initial_model(&s.view, &faults, &model, NULL) != VOUCH_E_CONFIG
+        if (vch_runner_initial_model(&(const vch_runner_options) { .plan = &s.view }, &faults,
+                                     &model, NULL)
+                != VOUCH_E_CONFIG
             || faults.count == 0 || strstr(faults.item[0].text, faulty[i].message) == NULL
             || strncmp(faults.item[0].text, "plan.yaml:", 10) != 0)
             fail_msg("%s: %s", faulty[i].text, faults.count == 0 ? "" : faults.item[0].text);
@@ -180,10 +191,10 @@ static void what_the_built_in_runner_is_not_is_refused(void **state)
     VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
     make(&s, digits);
     s.view.task_runner_template = "src.taskrunner.TorchTaskRunner";
-    CHECK(vch_runner_open(&s.view, shard(), &faults, &r, NULL) == VOUCH_E_UNSUPPORTED);
+    CHECK(open_view(&s.view, shard(), &faults, &r, NULL) == VOUCH_E_UNSUPPORTED);
     s.view.task_runner_template = "vouch.MlpTaskRunner";
     s.task[1].function = "rm_rf";
-    CHECK(vch_runner_open(&s.view, shard(), &faults, &r, NULL) == VOUCH_E_UNSUPPORTED);
+    CHECK(open_view(&s.view, shard(), &faults, &r, NULL) == VOUCH_E_UNSUPPORTED);
     CHECK(r.self == NULL);
     vch_yaml_free(s.doc);
 }
@@ -197,7 +208,7 @@ static void a_data_file_that_is_missing_is_told(void **state)
     char text[1024];
     VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
     make(&s, digits);
-    CHECK(vch_runner_open(&s.view, vch_span_str("/nonexistent/x.csv"), &faults, &r, &err)
+    CHECK(open_view(&s.view, vch_span_str("/nonexistent/x.csv"), &faults, &r, &err)
           == VOUCH_E_NOT_FOUND);
     CHECK(strstr(vouch_error_text(&err, text, sizeof text), "/nonexistent/x.csv") != NULL);
     vch_yaml_free(s.doc);

@@ -1,0 +1,55 @@
+"""Run the task runner of an OpenFL plan, unchanged, under `vouch collaborator start`.
+
+A plan that OpenFL made names Python classes in task_runner.template and data_loader.template. With OpenFL
+installed in the interpreter, this site's plan/runner.yaml says how they are run, and the plan stays as it is:
+
+    command: [venv/bin/python, -m, vouch_runner.openfl]
+    environment: {PYTHONPATH: .}
+
+What OpenFL's collaborator does with a task runner, this does: it asks for the tensors of a function, calls it, and
+takes the trained tensors and the metrics from its answer. Tensors that are held out of the model, or belong to an
+optimizer, stay at this site.
+"""
+import importlib
+
+import numpy
+
+from . import TaskRunner, serve
+
+
+def _class(template):
+    module, _, name = template.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+class OpenFLTaskRunner(TaskRunner):
+    def initial_model(self):
+        loader_settings = {k: v for k, v in self.data_settings.items()}
+        loader = _class(self.data_template)(data_path=self.path, **loader_settings)
+        self.runner = _class(self.template)(data_loader=loader, **self.settings)
+        self.runner.set_optimizer_treatment("RESET")
+        self.runner.initialize_tensorkeys_for_functions()
+        held = importlib.import_module("openfl.utilities.split").split_tensor_dict_for_holdouts
+        model, self.kept = held(self.runner.get_tensor_dict(False), **self.runner.tensor_dict_split_fn_kwargs)
+        self.names = set(model)
+        return model
+
+    def load(self, path):
+        return {"train": self.runner.get_train_data_size(), "validate": self.runner.get_valid_data_size()}
+
+    def task(self, function, model, round, kwargs):
+        """One function of the plan: its trained model, or None, and its metrics."""
+        wanted = self.runner.get_required_tensorkeys_for_function(function, **kwargs)
+        tensors = {key.tensor_name: model[key.tensor_name] if key.tensor_name in self.names
+                   else self.kept[key.tensor_name] for key in wanted}
+        shared, local = getattr(self.runner, function)(col_name=self.name, round_num=round,
+                                                       input_tensor_dict=tensors, **kwargs)
+        self.kept.update({key.tensor_name: value for key, value in local.items() if key.tensor_name not in self.names})
+        metrics = {key.tensor_name: float(numpy.asarray(value)) for key, value in shared.items() if "metric" in key.tags}
+        trained = {key.tensor_name: value for key, value in shared.items()
+                   if "trained" in key.tags and key.tensor_name in self.names}
+        return (trained, metrics) if trained else metrics
+
+
+if __name__ == "__main__":
+    serve(OpenFLTaskRunner)

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Task runners in Python: the numpy example in a federation, and children that misbehave.
+
+usage: task_runner_test.py DIRECTORY-OF-PROGRAMS
+"""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import tap
+from federation import CHECKOUT, DIGITS, Process, Site, free_port
+
+PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
+STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-runner-"))
+NAMES = ("col1", "col2")
+LOG = ("--log-format", "json", "--log-level", "info")
+EXAMPLE = CHECKOUT / "examples/task_runner/digits_numpy.py"
+# Debian's interpreter, which has Debian's numpy
+PYTHON = "/usr/bin/python3"
+ENV = {}
+
+
+def plan_of(runner, settings="", rounds=3):
+    """The template's plan with a child process for its task runner."""
+    process = f"""task_runner:
+  template: vouch.ProcessTaskRunner
+  settings:
+    command: [{PYTHON}, src/{runner}]
+    environment: {{PYTHONPATH: {CHECKOUT / "python"}}}
+    settings: {{learning_rate: 1.0}}
+    {settings}
+"""
+    text = ENV["plan"]
+    for old, new in {r"rounds_to_train: 10": f"rounds_to_train: {rounds}", r"agg_addr: auto": "agg_addr: localhost",
+                     r"agg_port: auto": f"agg_port: {ENV['port']}",
+                     r"  template: vouch.CsvDataLoader\n.*\n": "  template: vouch.PathDataLoader\n",
+                     r"task_runner:\n.*\n.*\n": process}.items():
+        text, count = re.subn(old, new, text)
+        assert count == 1, old
+    return text
+
+
+def share(plan, runner):
+    for site in (ENV["agg"], *(ENV[name] for name in NAMES)):
+        (site / "plan/plan.yaml").write_text(plan)
+        (site / "src").mkdir(exist_ok=True)
+        shutil.copy(runner, site / "src")
+
+
+def our_commands_make_the_workspaces_and_the_pki():
+    desk = Site(STAGE / "desk", PROGRAMS)
+    desk.run("vouch", "workspace", "create", "--prefix", STAGE / "template")
+    ENV["plan"], ENV["port"] = (STAGE / "template/plan/plan.yaml").read_text(), free_port()
+    agg = ENV["agg"] = Site(STAGE / "aggregator", PROGRAMS)
+    for name in NAMES:
+        ENV[name] = Site(STAGE / name, PROGRAMS)
+    share(plan_of(EXAMPLE.name, rounds=5), EXAMPLE)
+    agg.run("vouch", "workspace", "certify")
+    agg.run("vouch", "aggregator", "generate-cert-request", "--fqdn", "localhost")
+    agg.run("vouch", "aggregator", "certify", "--fqdn", "localhost", "-s")
+    for i, name in enumerate(NAMES):
+        site = ENV[name]
+        site.run("vouch", "collaborator", "generate-cert-request", "-n", name, "-s")
+        agg.run("vouch", "collaborator", "certify", "-r", site / f"col_{name}_to_agg_cert_request.zip", "-s")
+        site.run("vouch", "collaborator", "certify", "-i", agg / f"agg_to_col_{name}_signed_cert.zip")
+        (site / "plan/data.yaml").write_text(f"{name},{DIGITS}#{i}/{len(NAMES)}\n")
+
+
+def aggregator(label):
+    return Process([PROGRAMS / "vouch", "aggregator", "start", "--listen", f"127.0.0.1:{ENV['port']}", *LOG],
+                   ENV["agg"].directory, STAGE / f"{label}-aggregator.log")
+
+
+def collaborator(label, name):
+    return Process([PROGRAMS / "vouch", "collaborator", "start", "-n", name, *LOG], ENV[name].directory,
+                   STAGE / f"{label}-{name}.log", environment={"ITA_API_KEY": "not-for-the-child"})
+
+
+def federation(label, seconds=90):
+    with aggregator(label) as agg:
+        agg.event("aggregator.listening")
+        with collaborator(label, "col1") as one, collaborator(label, "col2") as two:
+            for process in (one, two, agg):
+                assert process.wait(seconds) == 0, process.tail()
+            return agg, one, two
+
+
+def the_initial_model_comes_from_the_child_without_data():
+    ENV["agg"].run("vouch", "plan", "initialize")
+    assert (ENV["agg"] / "save/init.pbuf").stat().st_size > 2600
+
+
+def two_sites_train_the_numpy_example():
+    (ENV["agg"] / "logs/aggregator_metrics.jsonl").unlink(missing_ok=True)
+    agg, one, two = federation("numpy")
+    metrics = [json.loads(line) for line in (ENV["agg"] / "logs/aggregator_metrics.jsonl").read_text().splitlines()]
+    accuracy = [m["metric_value"] for m in metrics
+                if m["metric_origin"] == "aggregator" and m["task_name"] == "aggregated_model_validation"]
+    assert len(accuracy) == 5 and accuracy[-1] > 0.85 > accuracy[0], accuracy
+    assert one.events("runner.ready")[0]["training"] == 719, one.tail()
+    assert f"METRIC   {json.dumps(metrics[0])}"[:60] in agg.log.read_text()
+
+
+WRECK = f'''
+import os, pathlib, sys, time
+sys.argv = ["digits"]
+source = pathlib.Path("{EXAMPLE}").read_text().replace("serve(Digits)", "")
+exec(source)
+
+class Wreck(Digits):
+    def train(self, model, round, **kwargs):
+        assert "ITA_API_KEY" not in os.environ
+        mark = pathlib.Path(f"mark-{{round}}")
+        if not mark.exists():
+            mark.touch()
+            print(f"round {{round}} begins badly")
+            if round == 0:
+                os._exit(7)
+            if round == 1:
+                time.sleep(1000)
+            raise ValueError("cannot learn today")
+        return super().train(model, round, **kwargs)
+
+serve(Wreck)
+'''
+
+
+def a_dead_a_hung_and_a_failing_child_fail_their_task_and_the_federation_goes_on():
+    wreck = STAGE / "wreck.py"
+    wreck.write_text(WRECK)
+    share(plan_of(wreck.name, "task_timeout_s: 5"), wreck)
+    for i in range(3):  # col2 is well behaved
+        (ENV["col2"] / f"mark-{i}").touch()
+    _, one, two = federation("wreck")
+    reasons = [e["reason"] for e in one.events("task.failed")]
+    assert len(reasons) == 3, reasons
+    assert "ended with status 7: round 0 begins badly" in reasons[0], reasons
+    assert "took too long; its last words: round 1 begins badly" in reasons[1], reasons
+    assert "ValueError: cannot learn today" in reasons[2], reasons
+    assert any(e["line"] == "round 0 begins badly" for e in one.events("runner.output"))
+    assert not two.events("task.failed")
+
+
+HUNGRY = WRECK.replace("if round == 0:\n                os._exit(7)", "if round == 0:\n                b = bytearray(1 << 30)")
+
+
+def a_child_that_wants_more_memory_than_the_plan_allows_is_refused_it():
+    hungry = STAGE / "hungry.py"
+    hungry.write_text(HUNGRY)
+    for name in NAMES:
+        for i in range(3):
+            (ENV[name] / f"mark-{i}").unlink(missing_ok=True)
+            if name == "col2" or i > 0:
+                (ENV[name] / f"mark-{i}").touch()
+    share(plan_of(hungry.name, "memory_mb: 700", rounds=1), hungry)
+    _, one, _ = federation("hungry")
+    reasons = [e["reason"] for e in one.events("task.failed")]
+    assert len(reasons) == 1 and "MemoryError" in reasons[0], reasons
+
+
+def ctrl_c_ends_a_collaborator_in_the_middle_of_a_task_and_its_child_with_it():
+    (ENV["col1"] / "mark-1").unlink(missing_ok=True)
+    slow = STAGE / "slow.py"
+    slow.write_text(WRECK.replace("if round == 0:\n                os._exit(7)",
+                                  "if round == 0:\n                pathlib.Path('pid').write_text(str(os.getpid())); "
+                                  "time.sleep(1000)"))
+    (ENV["col1"] / "mark-0").unlink()
+    share(plan_of(slow.name), slow)
+    with aggregator("slow") as agg:
+        agg.event("aggregator.listening")
+        with collaborator("slow", "col1") as one:
+            one.event("runner.output", line="round 0 begins badly")
+            one.child.send_signal(2)
+            assert one.wait(10) == 0, one.tail()
+    child = int((ENV["col1"] / "pid").read_text())
+    assert not pathlib.Path(f"/proc/{child}").exists()
+
+
+def a_runner_without_its_program_is_told_before_anything_starts():
+    share(plan_of(EXAMPLE.name).replace(PYTHON, "/nonexistent/python"), EXAMPLE)
+    done = subprocess.run([PROGRAMS / "vouch", "collaborator", "start", "-n", "col1"], cwd=ENV["col1"].directory,
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2 and "/nonexistent/python" in done.stderr, done
+
+
+try:
+    tap.run(our_commands_make_the_workspaces_and_the_pki,
+            the_initial_model_comes_from_the_child_without_data,
+            two_sites_train_the_numpy_example,
+            a_dead_a_hung_and_a_failing_child_fail_their_task_and_the_federation_goes_on,
+            a_child_that_wants_more_memory_than_the_plan_allows_is_refused_it,
+            ctrl_c_ends_a_collaborator_in_the_middle_of_a_task_and_its_child_with_it,
+            a_runner_without_its_program_is_told_before_anything_starts)
+finally:
+    shutil.rmtree(STAGE, ignore_errors=True)
