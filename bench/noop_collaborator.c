@@ -106,14 +106,14 @@ static vouch_code take_part(const vch_site_options *options, const char *address
     client c = { 0 };
     noop self = { 0 };
     vch_collaborator *collaborator = NULL;
-    const vch_pipeline *pipeline = NULL;
+    vch_pipeline pipeline = *vch_pipeline_plain();
     vouch_code rc = vch_site_read(options, &c.site, err);
     if (rc == VOUCH_OK)
         rc = vch_endpoint_parse(address, &c.aggregator, err);
     if (rc == VOUCH_OK)
-        rc = vch_pipeline_find(c.site.view->pipeline_template, &pipeline, err);
+        vch_pipeline_for(c.site.view, options->name, &pipeline);
     if (rc == VOUCH_OK)
-        rc = vch_model_file_read(NULL, c.site.view->init_state_path, pipeline, &self.initial, err);
+        rc = vch_model_file_read(NULL, c.site.view->init_state_path, &pipeline, &self.initial, err);
     if (rc == VOUCH_OK)
         rc = vch_site_enter(options, &c.site, err);
     if (rc == VOUCH_OK)

@@ -172,14 +172,13 @@ static void take_care(void *context)
 /* docs/protocol.md section 2: all participants agreed on where training starts. */
 static vouch_code read_initial_model(service *s, vch_model *out, vouch_error *err)
 {
-    const vch_pipeline *pipeline = NULL;
+    vch_pipeline pipeline;
     const uint8_t *agreed = NULL;
     if (s->site.attestation != NULL)
         agreed = vch_attestation_file_federation(s->site.attestation)->initial_model;
-    vouch_code rc = vch_pipeline_find(s->site.view->pipeline_template, &pipeline, err);
-    if (rc == VOUCH_OK)
-        rc = vch_model_file_read_agreed(NULL, s->site.view->init_state_path, agreed, pipeline, out,
-                                        err);
+    vch_pipeline_for(s->site.view, s->site.view->aggregator_uuid, &pipeline);
+    vouch_code rc = vch_model_file_read_agreed(NULL, s->site.view->init_state_path, agreed,
+                                               &pipeline, out, err);
     if (rc == VOUCH_E_NOT_FOUND)
         rc = vouch_wrap(err, VOUCH_E_CONFIG, "no initial model (`vouch plan initialize` makes it)");
     return rc;

@@ -158,15 +158,14 @@ static vouch_code make_model(const vch_runtime *rt, const vch_runner_options *ho
     VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
     VCH_SCOPED(vch_model_done) vch_model model = { 0 };
     VCH_SCOPED(vch_buffer_drop) vch_buffer file = vch_buffer_with_cap(VCH_MODEL_FILE_MAX);
-    const vch_pipeline *pipeline = NULL;
+    vch_pipeline pipeline;
     char dir[VCH_PATH_SIZE];
-    vouch_code rc = vch_pipeline_find(view->pipeline_template, &pipeline, err);
-    if (rc == VOUCH_OK)
-        rc = vch_runner_initial_model(how, &faults, &model, err);
+    vch_pipeline_for(view, view->aggregator_uuid, &pipeline);
+    vouch_code rc = vch_runner_initial_model(how, &faults, &model, err);
     for (size_t i = 0; i < faults.count; i++)
         (void)fprintf(rt->err, "%s\n", faults.item[i].text);
     if (rc == VOUCH_OK)
-        rc = vch_model_write(&model, pipeline, &file, err);
+        rc = vch_model_write(&model, &pipeline, &file, err);
     if (rc == VOUCH_OK)
         rc = vch_sha256(vch_buffer_span(&file), out->digest, err);
     if (rc == VOUCH_OK)

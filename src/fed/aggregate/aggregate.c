@@ -40,9 +40,17 @@ vouch_code vch_aggregate_put(const vch_aggregate_job *job, size_t from, size_t c
         /* The difference is taken in the mean's own precision, and travels as float32. */
         float delta =
             wide_mean != NULL ? (float)(wide_mean[i] - (double)room[i]) : mean[i] - room[i];
-        mean[i] = room[i] + delta;
+        mean[i] = job->options->as_delta ? delta : room[i] + delta;
     }
     return job->output->write(job->output->context, from, count, mean, err);
+}
+
+vouch_code vch_aggregate_read(const vch_aggregate_job *job, size_t member, size_t from,
+                              size_t count, float *out, vouch_error *err)
+{
+    const vch_aggregate_member *m = &job->members[member];
+    vouch_code rc = m->read(m->context, from, count, out, err);
+    return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "member %zu", member);
 }
 
 static vouch_code check_members(const vch_aggregate_member *members, size_t count, vouch_error *err)
@@ -85,6 +93,14 @@ vouch_code vch_aggregate_tensor(const vch_aggregate_options *options,
         return vch_aggregate_average(&job, err);
     case VCH_AGGREGATE_MEDIAN:
         return vch_aggregate_median(&job, err);
+    case VCH_AGGREGATE_GEOMETRIC_MEDIAN:
+        return vch_aggregate_geometric_median(&job, err);
+    case VCH_AGGREGATE_ADAGRAD:
+    case VCH_AGGREGATE_ADAM:
+    case VCH_AGGREGATE_YOGI:
+        return vch_aggregate_steps(&job, err);
+    case VCH_AGGREGATE_FEDCURV:
+        return vch_aggregate_fedcurv(&job, err);
     }
     return vouch_fail(err, VOUCH_E_UNSUPPORTED, "aggregation function %d", (int)chosen.function);
 }

@@ -1,14 +1,17 @@
 /*
  * Aggregation of one tensor over the members of a round: pure maths over readers, block by block,
- * in the order given, so that a result can be repeated bit for bit and no model is held whole.
+ * in the order given, so that a result can be repeated bit for bit and no model is held whole. What
+ * a function must remember from round to round is in vch_aggregate_state, and nowhere else.
  * openfl_interop.md section 7.
  */
 #ifndef VCH_FED_AGGREGATE_AGGREGATE_H
 #define VCH_FED_AGGREGATE_AGGREGATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fed/tensor/tensor.h"
 #include "vouch/error.h"
 
 #define VCH_AGGREGATE_BLOCK 16384 /* values read at a time from each member */
@@ -17,7 +20,8 @@
 /* One member's values of the tensor, and its share in the mean. */
 typedef struct vch_aggregate_member {
     void *context;
-    /* Give values [from, from + count) of the tensor; called with rising `from`. */
+    /* Give values [from, from + count) of the tensor; called with rising `from`, and by functions
+     * that make several passes again from 0. */
     vouch_code (*read)(void *context, size_t from, size_t count, float *out, vouch_error *err);
     double weight; /* data_size; see vch_aggregate_weights */
 } vch_aggregate_member;
@@ -37,8 +41,30 @@ typedef enum vch_aggregate_sum {
 
 typedef enum vch_aggregate_function {
     VCH_AGGREGATE_WEIGHTED_AVERAGE = 1,
-    VCH_AGGREGATE_MEDIAN = 2
+    VCH_AGGREGATE_MEDIAN = 2,
+    VCH_AGGREGATE_GEOMETRIC_MEDIAN = 3,
+    VCH_AGGREGATE_ADAGRAD = 4,
+    VCH_AGGREGATE_ADAM = 5,
+    VCH_AGGREGATE_YOGI = 6,
+    VCH_AGGREGATE_FEDCURV = 7 /* names ending in _u, _v, _w are added up, the rest averaged */
 } vch_aggregate_function;
+
+/* Of the three that take steps; OpenFL's names and defaults are the plan's matter. */
+typedef struct vch_aggregate_step {
+    double learning_rate, beta_1, beta_2, initial_accumulator, epsilon;
+} vch_aggregate_step;
+
+/*
+ * What a function remembers: how many steps it took, and one or more models alike to the global
+ * one ("parameter", "squares"). Plain values: store and restore them as models, under
+ * vch_aggregate_slot_name, with `steps`. Zeroed: of a function that remembers nothing.
+ */
+#define VCH_AGGREGATE_SLOT_MAX 3
+typedef struct vch_aggregate_state {
+    uint32_t steps; /* rounds that were aggregated; the caller raises it after the last tensor */
+    size_t slot_count;
+    vch_model slot[VCH_AGGREGATE_SLOT_MAX];
+} vch_aggregate_state;
 
 typedef struct vch_aggregate_options {
     vch_aggregate_function function; /* 0: weighted average */
@@ -49,7 +75,23 @@ typedef struct vch_aggregate_options {
      * the mean, as float32.
      */
     const vch_aggregate_member *base;
+    bool as_delta; /* with a base: give the float32(mean - base) alone */
+    vch_aggregate_step step;
+    const char *tensor_name;    /* required by FedCurv */
+    vch_aggregate_state *state; /* required if the function has slots ... */
+    size_t tensor_at;           /* ... with the tensor's index in its models */
 } vch_aggregate_options;
+
+/* How many slots a function has, 0 for most, and their names. */
+size_t vch_aggregate_slot_count(vch_aggregate_function function);
+const char *vch_aggregate_slot_name(vch_aggregate_function function, size_t slot);
+
+/* The state before the first round, from the initial model. Free with vch_aggregate_state_done. */
+VOUCH_MUST_CHECK vouch_code vch_aggregate_state_make(vch_aggregate_function function,
+                                                     const vch_aggregate_step *step,
+                                                     const vch_model *initial,
+                                                     vch_aggregate_state *out, vouch_error *err);
+void vch_aggregate_state_done(vch_aggregate_state *s);
 
 /*
  * Turn the members' data sizes into weights that add up to 1: w_c = size_c / sum. Each size must be
@@ -59,7 +101,8 @@ VOUCH_MUST_CHECK vouch_code vch_aggregate_weights(const int32_t *sizes, size_t c
                                                   double *out_weights, vouch_error *err);
 
 /*
- * Aggregate one tensor of `value_count` values. Members are taken in their order.
+ * Aggregate one tensor of `value_count` values. Members are taken in their order. The state's values
+ * of this tensor are replaced; after a failure they, and the output, are partly replaced.
  * Fails with what a reader or the output fails with, VOUCH_E_LIMIT for no members or weights out of
  * range, VOUCH_E_MEMORY.
  */

@@ -33,10 +33,9 @@ static vouch_code median_block(const vch_aggregate_job *job, size_t from, size_t
                                vouch_error *err)
 {
     for (size_t m = 0; m < job->member_count; m++) {
-        const vch_aggregate_member *member = &job->members[m];
-        vouch_code rc = member->read(member->context, from, count, rows + m * block, err);
+        vouch_code rc = vch_aggregate_read(job, m, from, count, rows + m * block, err);
         if (rc != VOUCH_OK)
-            return vouch_wrap(err, rc, "member %zu", m);
+            return rc;
     }
     for (size_t i = 0; i < count; i++) {
         for (size_t m = 0; m < job->member_count; m++)

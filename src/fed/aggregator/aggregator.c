@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "fed/aggregator/model_file.h"
+#include "fed/aggregator/recipe.h"
 #include "fed/aggregator/state.h"
 
 static vch_round_options round_options(const vch_plan_view *view, int32_t first_round)
@@ -140,7 +141,7 @@ static vouch_code save(vch_aggregator *a, const char *path, vouch_error *err)
 {
     if (!a->options.keep_models)
         return VOUCH_OK;
-    return vch_model_file_write(a->options.directory, path, a->pipeline, &a->model, err);
+    return vch_model_file_write(a->options.directory, path, &a->pipeline, &a->model, err);
 }
 
 /* As OpenFL: best and last are the model that the round started from. */
@@ -161,14 +162,9 @@ static vouch_code make_next_model(vch_aggregator *a, const round_end *end, vouch
     ptrdiff_t task = vch_results_update_task(a->results);
     if (task >= 0) { /* a round that only validates leaves the model as it is */
         const vch_results_selection over = { .counts = end->counts, .task = (size_t)task };
-        const vch_results_recipe recipe = {
-            .function = a->view->task[task].aggregation == VCH_AGGREGATION_MEDIAN
-                            ? VCH_AGGREGATE_MEDIAN
-                            : VCH_AGGREGATE_WEIGHTED_AVERAGE,
-            .sum = a->view->release->float32_sum ? VCH_SUM_FLOAT32 : VCH_SUM_FLOAT64,
-            .from_delta = a->view->model_from_delta,
-            .delta = a->view->delta_updates ? &a->delta : NULL,
-        };
+        vch_results_recipe recipe = vch_aggregator_recipe(a->view, (size_t)task, &a->memory);
+        recipe.pipeline = &a->pipeline;
+        recipe.deltas = a->deltas;
         vouch_code rc = vch_results_aggregate(a->results, &over, &recipe, &a->model, err);
         if (rc != VOUCH_OK)
             return rc;
@@ -299,20 +295,6 @@ static vouch_code make_parts(vch_aggregator *a, int32_t first_round, vouch_error
     return vch_round_finished(a->round) ? VOUCH_OK : begin_round(a, err);
 }
 
-/* Tensors like the model's, to be filled at each round's end. */
-static vouch_code make_delta(const vch_model *model, vch_model *out, vouch_error *err)
-{
-    vouch_code rc = VOUCH_OK;
-    for (size_t i = 0; rc == VOUCH_OK && i < model->count; i++) {
-        vch_tensor t = { 0 };
-        rc = vch_tensor_init(&t, vch_span_str(model->tensor[i].name), &model->tensor[i].shape, err);
-        if (rc == VOUCH_OK)
-            rc = vch_model_add(out, &t, err);
-        vch_tensor_done(&t);
-    }
-    return rc;
-}
-
 vouch_code vch_aggregator_new(const vch_aggregator_options *options, vch_model *model,
                               vch_aggregator **out, vouch_error *err)
 {
@@ -322,12 +304,13 @@ vouch_code vch_aggregator_new(const vch_aggregator_options *options, vch_model *
     a->options = *options;
     a->view = vch_plan_look(options->plan);
     vouch_code rc = check_plan(a->view, err);
-    if (rc == VOUCH_OK)
-        rc = vch_pipeline_find(a->view->pipeline_template, &a->pipeline, err);
+    vch_pipeline_for(a->view, a->view->aggregator_uuid, &a->pipeline);
     if (rc == VOUCH_OK)
         rc = make_parts(a, model->round, err);
     if (rc == VOUCH_OK && a->view->delta_updates)
-        rc = make_delta(model, &a->delta, err);
+        rc = vch_deltas_new(model->count, &a->deltas, err);
+    if (rc == VOUCH_OK)
+        rc = vch_aggregator_remember(a->view, model, &a->memory, err);
     if (rc != VOUCH_OK)
         return rc;
     a->model = *model;
@@ -336,7 +319,7 @@ vouch_code vch_aggregator_new(const vch_aggregator_options *options, vch_model *
                                .round = a->round,
                                .results = a->results,
                                .model = &a->model,
-                               .pipeline = a->pipeline,
+                               .pipeline = &a->pipeline,
                                .spool_directory = options->spool_directory };
     *out = VCH_MOVE(a);
     return VOUCH_OK;
@@ -352,7 +335,8 @@ void vch_aggregator_free(vch_aggregator *a)
     vch_round_free(a->round);
     vch_model_done(&a->model);
     vch_model_done(&a->previous);
-    vch_model_done(&a->delta);
+    vch_deltas_free(a->deltas);
+    vch_aggregate_state_done(&a->memory);
     free(a->receipts);
     free(a);
 }

@@ -155,9 +155,10 @@ static vouch_code choose_pipeline(const vch_receipt *r, bool lossy, const vch_pi
                                   vouch_error *err)
 {
     const vch_pipeline *plans = r->intake->pipeline;
-    if (lossy && !plans->lossy)
+    bool plan_is_lossy = vch_pipeline_is_lossy(plans);
+    if (lossy && !plan_is_lossy)
         return vouch_fail(err, VOUCH_E_REFUSED, "lossy_compressed, but the plan's pipeline is not");
-    *out = lossy || !plans->lossy ? plans : vch_pipeline_plain();
+    *out = lossy || !plan_is_lossy ? plans : vch_pipeline_plain();
     return VOUCH_OK;
 }
 
@@ -272,6 +273,21 @@ static vouch_code on_tensor_end(void *context, vouch_error *err)
     return rc;
 }
 
+/* What the plan's pipeline needs beside the tensors' own bytes. */
+static vch_task_results_limits limits_for(const vch_intake *intake)
+{
+    const vch_model *model = intake->model;
+    vch_task_results_limits limits = vch_task_results_limits_for(model->count, model->data_size);
+    for (size_t i = 0; i < model->count; i++) {
+        size_t count = model->tensor[i].shape.count;
+        size_t metadata = vch_pipeline_metadata_max(intake->pipeline, count);
+        limits.total_size_max += metadata;
+        if (metadata > limits.metadata_size_max)
+            limits.metadata_size_max = metadata;
+    }
+    return limits;
+}
+
 vouch_code vch_receipt_new(const vch_intake *intake, size_t member, const char *name,
                            vch_receipt **out, vouch_error *err)
 {
@@ -283,8 +299,7 @@ vouch_code vch_receipt_new(const vch_intake *intake, size_t member, const char *
     r->intake = intake;
     r->member = member;
     r->name = name;
-    const vch_task_results_limits limits =
-        vch_task_results_limits_for(intake->model->count, intake->model->data_size);
+    const vch_task_results_limits limits = limits_for(intake);
     vouch_code rc = vch_task_results_reader_new(&limits, &sink, r, &r->reader, err);
     if (rc == VOUCH_OK)
         *out = VCH_MOVE(r);

@@ -218,46 +218,91 @@ static vouch_code read_tensor(void *context, size_t from, size_t count, float *o
     return VOUCH_OK;
 }
 
-typedef struct target {
-    vch_tensor *tensor;
-    vch_tensor *delta; /* NULL: not wanted */
-} target;
-
-/* Each block is read from all sides before it is written, so the result may replace the base. */
-static vouch_code write_tensor(void *context, size_t from, size_t count, const float *values,
+/* The aggregate of one tensor, whole: a pipeline takes no less. */
+static vouch_code write_values(void *context, size_t from, size_t count, const float *values,
                                vouch_error *err)
 {
-    size_t at = 0;
-    if (!vch_values_finite(values, count, &at))
-        return vouch_fail(err, VOUCH_E_LIMIT, "element %zu of the aggregate is not finite",
-                          from + at);
-    const target *to = context;
-    float *old = to->tensor->values + from;
-    for (size_t i = 0; to->delta != NULL && i < count; i++)
-        to->delta->values[from + i] = values[i] - old[i];
-    memcpy(old, values, count * sizeof(float));
+    (void)err;
+    float *to = context;
+    memcpy(to + from, values, count * sizeof *to);
     return VOUCH_OK;
 }
 
 typedef struct updates {
     const vch_results_recipe *recipe;
+    const vch_pipeline *pipeline;
     vch_aggregate_member *members;
     spool_view *views;
     size_t count;
+    int32_t round; /* that the model will be of */
 } updates;
+
+static vouch_code aggregate_values(const updates *how, size_t at, vch_tensor *tensor, float *out,
+                                   vouch_error *err)
+{
+    const vch_results_recipe *recipe = how->recipe;
+    vch_aggregate_member base = { .context = tensor, .read = read_tensor };
+    const vch_aggregate_options options = { .function = recipe->function,
+                                            .sum = recipe->sum,
+                                            .base = recipe->from_delta ? &base : NULL,
+                                            .as_delta = recipe->from_delta,
+                                            .step = recipe->step,
+                                            .tensor_name = tensor->name,
+                                            .state = recipe->state,
+                                            .tensor_at = at };
+    const vch_aggregate_output output = { .context = out, .write = write_values };
+    return vch_aggregate_tensor(&options, how->members, how->count, tensor->shape.count, &output,
+                                err);
+}
+
+/* The change travels, and the next model is the old one with what arrives. */
+static vouch_code apply_delta(const updates *how, size_t at, vch_tensor *tensor, float *delta,
+                              vouch_error *err)
+{
+    const vch_results_recipe *recipe = how->recipe;
+    vouch_code rc =
+        recipe->deltas == NULL
+            ? vch_there_and_back(how->pipeline, tensor, how->round, delta, err)
+            : vch_deltas_put(recipe->deltas, at, tensor, how->round, how->pipeline, delta, err);
+    for (size_t i = 0; rc == VOUCH_OK && i < tensor->shape.count; i++)
+        tensor->values[i] += delta[i];
+    return rc;
+}
+
+/* The aggregate is the next model, through the pipeline too. */
+static vouch_code replace(const updates *how, size_t at, vch_tensor *tensor, float *values,
+                          vouch_error *err)
+{
+    const vch_results_recipe *recipe = how->recipe;
+    vouch_code rc = VOUCH_OK;
+    for (size_t i = 0; recipe->deltas != NULL && i < tensor->shape.count; i++)
+        tensor->values[i] = values[i] - tensor->values[i];
+    if (recipe->deltas != NULL)
+        rc = vch_deltas_put(recipe->deltas, at, tensor, how->round, how->pipeline, tensor->values,
+                            err);
+    if (rc == VOUCH_OK)
+        rc = vch_there_and_back(how->pipeline, tensor, how->round, values, err);
+    if (rc == VOUCH_OK && tensor->shape.count > 0)
+        memcpy(tensor->values, values, tensor->shape.count * sizeof *values);
+    return rc;
+}
 
 static vouch_code aggregate_one(updates *how, size_t at, vch_tensor *tensor, vouch_error *err)
 {
-    target to = { tensor, how->recipe->delta == NULL ? NULL : &how->recipe->delta->tensor[at] };
-    vch_aggregate_member base = { .context = tensor, .read = read_tensor };
-    const vch_aggregate_options options = { .function = how->recipe->function,
-                                            .sum = how->recipe->sum,
-                                            .base = how->recipe->from_delta ? &base : NULL };
-    const vch_aggregate_output output = { .context = &to, .write = write_tensor };
-    vouch_code rc =
-        vch_aggregate_tensor(&options, how->members, how->count, tensor->shape.count, &output, err);
+    size_t count = tensor->shape.count;
+    size_t bad = 0;
+    VCH_SCOPED(vch_free_drop) float *values = malloc((count + 1) * sizeof *values);
+    if (values == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory to aggregate tensor '%s'", tensor->name);
+    vouch_code rc = aggregate_values(how, at, tensor, values, err);
+    if (rc == VOUCH_OK && how->recipe->from_delta)
+        rc = apply_delta(how, at, tensor, values, err);
+    else if (rc == VOUCH_OK)
+        rc = replace(how, at, tensor, values, err);
+    if (rc == VOUCH_OK && !vch_values_finite(tensor->values, count, &bad))
+        rc = vouch_fail(err, VOUCH_E_LIMIT, "element %zu of the aggregate is not finite", bad);
     for (size_t i = 0; i < how->count; i++)
-        how->views[i].offset += tensor->shape.count * sizeof(float);
+        how->views[i].offset += count * sizeof(float);
     return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "aggregating tensor '%s'", tensor->name);
 }
 
@@ -281,8 +326,15 @@ vouch_code vch_results_aggregate(const vch_results *r, const vch_results_selecti
                                               .read = read_spool,
                                               .weight = s.weight[i] };
     }
-    updates how = { recipe, members, views, s.count };
+    updates how = { .recipe = recipe,
+                    .pipeline = recipe->pipeline != NULL ? recipe->pipeline : vch_pipeline_plain(),
+                    .members = members,
+                    .views = views,
+                    .count = s.count,
+                    .round = model->round + 1 };
     for (size_t t = 0; rc == VOUCH_OK && t < model->count; t++)
         rc = aggregate_one(&how, t, &model->tensor[t], err);
+    if (rc == VOUCH_OK && recipe->state != NULL)
+        recipe->state->steps++;
     return rc;
 }

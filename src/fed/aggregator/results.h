@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "fed/aggregate/aggregate.h"
+#include "fed/aggregator/deltas.h"
 #include "fed/aggregator/spool.h"
 #include "fed/tensor/tensor.h"
 #include "vouch/error.h"
@@ -72,9 +73,13 @@ VOUCH_MUST_CHECK vouch_code vch_results_mean(const vch_results *r,
  */
 typedef struct vch_results_recipe {
     vch_aggregate_function function; /* of the task's plan */
-    vch_aggregate_sum sum;           /* of the release */
-    bool from_delta;                 /* model + float32(mean - model), see vch_aggregate_options */
-    vch_model *delta; /* filled with new model - old model; alike; NULL: not wanted */
+    vch_aggregate_step step;
+    vch_aggregate_state *state; /* of the function; NULL if it has no slots */
+    vch_aggregate_sum sum;      /* of the release */
+    bool from_delta;            /* model + float32(mean - model), see vch_aggregate_options */
+    /* The plan's, which the change (or the model) goes through; NULL: the plain one. */
+    const vch_pipeline *pipeline;
+    vch_deltas *deltas; /* filled with what each tensor changed; NULL: not wanted */
 } vch_results_recipe;
 VOUCH_MUST_CHECK vouch_code vch_results_aggregate(const vch_results *r,
                                                   const vch_results_selection *over,

@@ -7,6 +7,8 @@
 static const char *const model_tags[] = { VCH_TAG_COMPRESSED, VCH_TAG_MODEL, NULL };
 static const char *const delta_tags[] = { VCH_TAG_AGGREGATED, VCH_TAG_COMPRESSED, VCH_TAG_DELTA,
                                           NULL };
+static const char *const lossy_delta_tags[] = { VCH_TAG_AGGREGATED, VCH_TAG_DELTA, VCH_TAG_LOSSY,
+                                                NULL };
 
 void vch_served_drop(vch_served *s)
 {
@@ -30,8 +32,8 @@ static vouch_code need_previous(vch_aggregator *a, int32_t round, vouch_error *e
     vch_model_done(&a->previous);
     if (!a->options.keep_models || round + 1 != a->model.round || round < a->first_round)
         return missing(err);
-    vouch_code rc = vch_model_file_read(a->options.directory, a->view->last_state_path, a->pipeline,
-                                        &a->previous, err);
+    vouch_code rc = vch_model_file_read(a->options.directory, a->view->last_state_path,
+                                        &a->pipeline, &a->previous, err);
     if (rc == VOUCH_OK && a->previous.round != round) {
         vch_model_done(&a->previous);
         return missing(err);
@@ -53,13 +55,28 @@ static vouch_code find_model(vch_aggregator *a, const vch_wire_tensor_spec *spec
     return *out == NULL ? missing(err) : VOUCH_OK;
 }
 
-static vouch_code find_delta(const vch_aggregator *a, const vch_wire_tensor_spec *spec,
-                             const vch_tensor **out, vouch_error *err)
+/* As it was encoded when the round ended: the same bytes for everybody. Who wants a lossy one
+ * without loss gets what it decodes to. */
+static vouch_code serve_delta(const vch_aggregator *a, const vch_wire_tensor_spec *spec,
+                              vch_served *out, vouch_error *err)
 {
-    if (!a->has_delta || spec->round != a->model.round)
+    const vch_named_tensor *kept = NULL;
+    bool lossy = vch_pipeline_is_lossy(&a->pipeline);
+    if (a->has_delta && spec->round == a->model.round)
+        kept = vch_deltas_find(a->deltas, spec->name);
+    if (kept == NULL)
         return missing(err);
-    *out = vch_model_find(&a->delta, spec->name);
-    return *out == NULL ? missing(err) : VOUCH_OK;
+    if (lossy && spec->require_lossless) {
+        vouch_code rc = vch_pipeline_decode(&a->pipeline, kept, &out->own, err);
+        out->named.tags = vch_tags_of(delta_tags);
+        return rc == VOUCH_OK ? vch_pipeline_encode(vch_pipeline_plain(), &out->own, &out->work,
+                                                    &out->named, err)
+                              : rc;
+    }
+    out->named.name = kept->name;
+    out->named.tags = vch_tags_of(lossy ? lossy_delta_tags : delta_tags);
+    out->named.data = kept->data;
+    return vch_metadata_copy(&out->named, kept, err);
 }
 
 /* Its own update of this round, out of the spool. Nobody is served another's. */
@@ -108,9 +125,7 @@ vouch_code vch_serve(vch_aggregator *a, size_t member, const vch_wire_tensor_spe
         out->named.tags = vch_tags_of(model_tags);
         break;
     case VCH_WANT_DELTA:
-        rc = find_delta(a, spec, &tensor, err);
-        out->named.tags = vch_tags_of(delta_tags);
-        break;
+        return serve_delta(a, spec, out, err);
     case VCH_WANT_OTHER:
         rc = find_own(a, member, spec, &tags, &out->own, err);
         tensor = &out->own;
@@ -121,6 +136,7 @@ vouch_code vch_serve(vch_aggregator *a, size_t member, const vch_wire_tensor_spe
     }
     if (rc != VOUCH_OK)
         return rc;
-    const vch_pipeline *pipeline = a->pipeline->lossy ? vch_pipeline_plain() : a->pipeline;
+    const vch_pipeline *pipeline =
+        vch_pipeline_is_lossy(&a->pipeline) ? vch_pipeline_plain() : &a->pipeline;
     return vch_pipeline_encode(pipeline, tensor, &out->work, &out->named, err);
 }

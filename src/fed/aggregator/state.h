@@ -11,11 +11,12 @@
 struct vch_aggregator {
     vch_aggregator_options options;
     const vch_plan_view *view;
-    const vch_pipeline *pipeline; /* the plan's */
-    vch_model model;              /* of the present round */
-    vch_model previous;           /* of the round before, while somebody asks for it; or empty */
-    vch_model delta;              /* model - previous model, if the plan has delta updates */
-    bool has_delta;               /* a round has ended since the start */
+    vch_pipeline pipeline;      /* the plan's */
+    vch_model model;            /* of the present round */
+    vch_model previous;         /* of the round before, while somebody asks for it; or empty */
+    vch_deltas *deltas;         /* model - previous model, if the plan has delta updates */
+    bool has_delta;             /* a round has ended since the start */
+    vch_aggregate_state memory; /* of the aggregation function that takes steps, if one does */
     int32_t first_round;
     vch_round *round;
     vch_results *results;

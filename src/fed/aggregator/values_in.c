@@ -46,8 +46,7 @@ static vouch_code check_shape(const vch_values_options *how, const vch_named_ten
                           vch_shape_text(&shape, got, sizeof got),
                           vch_shape_text(how->expected, want, sizeof want));
     }
-    if (how->pipeline->streams
-        && vch_pipeline_check_size(how->pipeline, &shape, data_size, err) != VOUCH_OK)
+    if (vch_pipeline_check_size(how->pipeline, &shape, data_size, err) != VOUCH_OK)
         return refuse(err);
     return VOUCH_OK;
 }
@@ -109,7 +108,7 @@ static vouch_code flush(vch_values_in *v, vouch_error *err)
 
 vouch_code vch_values_in_feed(vch_values_in *v, vouch_span bytes, vouch_error *err)
 {
-    if (!v->how.pipeline->streams) {
+    if (!vch_pipeline_streams(v->how.pipeline)) {
         vch_buffer_append(&v->encoded, bytes);
         if (vch_buffer_finish(&v->encoded, "tensor data", err) == VOUCH_E_MEMORY)
             return VOUCH_E_MEMORY;
@@ -138,7 +137,8 @@ static vouch_code decode_whole(vch_values_in *v, vouch_error *err)
     VCH_SCOPED(vch_free_drop) float *values = calloc(count == 0 ? 1 : count, sizeof *values);
     if (values == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory to decode a tensor");
-    if (v->how.pipeline->decode(&whole, v->how.expected, values, err) != VOUCH_OK)
+    if (vch_pipeline_decode_values(v->how.pipeline, &whole, v->how.expected, values, err)
+        != VOUCH_OK)
         return refuse(err);
     return put_values(v, values, count, err);
 }
@@ -146,7 +146,7 @@ static vouch_code decode_whole(vch_values_in *v, vouch_error *err)
 vouch_code vch_values_in_finish(vch_values_in *v, vouch_error *err)
 {
     bool odd = v->held % 4 != 0;
-    vouch_code rc = v->how.pipeline->streams ? flush(v, err) : decode_whole(v, err);
+    vouch_code rc = vch_pipeline_streams(v->how.pipeline) ? flush(v, err) : decode_whole(v, err);
     if (rc != VOUCH_OK)
         return rc;
     if (odd || v->done != v->how.expected->count)

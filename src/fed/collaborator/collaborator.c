@@ -13,8 +13,8 @@
 struct vch_collaborator {
     vch_collaborator_options options;
     vch_calls calls;
-    const vch_pipeline *pipeline; /* for models and updates: loses nothing */
-    vch_model global;             /* as fetched; its round is global.round */
+    vch_pipeline pipeline; /* for models and updates: loses nothing */
+    vch_model global;      /* as fetched; its round is global.round */
     bool has_global;
     vch_model local; /* as trained in local.round */
     bool has_local;
@@ -32,13 +32,12 @@ vouch_code vch_collaborator_new(const vch_collaborator_options *options, vch_col
     c->options = *options;
     c->calls = (vch_calls) { .options = &c->options, .view = vch_plan_look(options->plan) };
     c->finished = NO_ROUND;
-    vouch_code rc = vch_pipeline_find(c->calls.view->pipeline_template, &c->pipeline, err);
-    if (rc == VOUCH_OK)
-        rc = options->runner.ops->make_model(options->runner.self, &c->global, err);
+    vch_pipeline_for(c->calls.view, options->name, &c->pipeline);
+    vouch_code rc = options->runner.ops->make_model(options->runner.self, &c->global, err);
     if (rc != VOUCH_OK)
         return rc;
-    if (c->pipeline->lossy) /* only deltas go through a lossy one */
-        c->pipeline = vch_pipeline_plain();
+    if (vch_pipeline_is_lossy(&c->pipeline)) /* only deltas go through a lossy one */
+        c->pipeline = *vch_pipeline_plain();
     *out = VCH_MOVE(c);
     return VOUCH_OK;
 }
@@ -71,7 +70,7 @@ static vouch_code take_tensor(const vch_collaborator *c, const vch_named_tensor 
     if (rc == VOUCH_OK && lossy)
         rc = vouch_fail(err, VOUCH_E_FORMAT, "the model came through a lossy pipeline");
     if (rc == VOUCH_OK)
-        rc = vch_pipeline_shape(c->pipeline, named, &shape, err);
+        rc = vch_pipeline_shape(&c->pipeline, named, &shape, err);
     if (rc == VOUCH_OK && !vch_shape_equal(&shape, &into->shape)) {
         char got[128];
         char want[128];
@@ -80,7 +79,7 @@ static vouch_code take_tensor(const vch_collaborator *c, const vch_named_tensor 
                         vch_shape_text(&into->shape, want, sizeof want));
     }
     if (rc == VOUCH_OK)
-        rc = c->pipeline->decode(named, &shape, into->values, err);
+        rc = vch_pipeline_decode_values(&c->pipeline, named, &shape, into->values, err);
     if (rc == VOUCH_OK && !vch_values_finite(into->values, into->shape.count, &at))
         rc = vouch_fail(err, VOUCH_E_FORMAT, "element %zu is not finite", at);
     return rc == VOUCH_OK ? rc : vouch_wrap(err, VOUCH_E_REFUSED, "tensor '%s'", into->name);
@@ -189,7 +188,7 @@ static vouch_code send(vch_collaborator *c, const vch_plan_task *task, int32_t r
                                          .data_size = data_size(c, task) };
     VCH_SCOPED(vch_outgoing_drop) vch_outgoing *outgoing = NULL;
     const vch_model *update = outcome->trained ? &c->local : NULL;
-    vouch_code rc = vch_outgoing_new(&head, task, outcome, update, c->pipeline, &outgoing, err);
+    vouch_code rc = vch_outgoing_new(&head, task, outcome, update, &c->pipeline, &outgoing, err);
     while (rc == VOUCH_OK) {
         rc = vch_calls_send(&c->calls, vch_outgoing_writer(outgoing), err);
         if (rc != VOUCH_E_NETWORK)

@@ -54,7 +54,8 @@ static vouch_code add_metric(vch_outgoing *o, const vch_task_results_head *head,
                               .lossless = true,
                               .report = true,
                               .tags = metric_tags(task) };
-    rc = vch_pipeline_plain()->encode(&scalar, &metric->value, &o->work[o->count], t, err);
+    rc = vch_pipeline_encode_values(vch_pipeline_plain(), &scalar, &metric->value,
+                                    &o->work[o->count], t, err);
     o->count++;
     return rc;
 }

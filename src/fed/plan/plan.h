@@ -52,13 +52,42 @@ VOUCH_MUST_CHECK vouch_code vch_plan_load(const char *plan_path, const char *col
 
 typedef enum vch_aggregation {
     VCH_AGGREGATION_WEIGHTED_AVERAGE = 1,
-    VCH_AGGREGATION_MEDIAN = 2
+    VCH_AGGREGATION_MEDIAN = 2,
+    VCH_AGGREGATION_GEOMETRIC_MEDIAN = 3,
+    VCH_AGGREGATION_ADAGRAD = 4,
+    VCH_AGGREGATION_ADAM = 5,
+    VCH_AGGREGATION_YOGI = 6,
+    VCH_AGGREGATION_FEDCURV = 7
 } vch_aggregation;
+
+/* `aggregation_type` of a task. The settings are those of the three that take a step. */
+typedef struct vch_plan_aggregation {
+    vch_aggregation function;
+    double learning_rate, beta_1, beta_2, initial_accumulator, epsilon;
+} vch_plan_aggregation;
+
+typedef enum vch_compression {
+    VCH_COMPRESSION_NONE = 1,
+    VCH_COMPRESSION_KC = 2,
+    VCH_COMPRESSION_SKC = 3,
+    VCH_COMPRESSION_STC = 4,
+    VCH_COMPRESSION_RANDOM_SHIFT = 5,
+    VCH_COMPRESSION_EDEN = 6
+} vch_compression;
+
+/* Section `compression_pipeline`; a setting counts where the pipeline has it. */
+typedef struct vch_plan_pipeline {
+    vch_compression kind;
+    uint32_t clusters;      /* n_clusters */
+    double sparsity;        /* p_sparsity: the share of values that is kept */
+    uint32_t bits;          /* n_bits a value */
+    uint32_t dim_threshold; /* a tensor of fewer values travels as it is */
+} vch_plan_pipeline;
 
 typedef struct vch_plan_task {
     const char *name;
     const char *function;
-    vch_aggregation aggregation;
+    vch_plan_aggregation aggregation;
     bool trains;                        /* "train" in its name: weight = training samples */
     bool validates;                     /* "valid" in its name: weight = validation samples */
     bool apply_local;                   /* kwargs.apply is `local` */
@@ -113,7 +142,7 @@ typedef struct vch_plan_view {
     const struct vch_yaml_node *task_runner; /* its settings, a mapping */
     const char *data_loader_template;
     const struct vch_yaml_node *data_loader; /* its settings, a mapping */
-    const char *pipeline_template;
+    vch_plan_pipeline pipeline;
     vch_plan_straggler straggler;
     const vch_plan_task *task;
     size_t task_count;

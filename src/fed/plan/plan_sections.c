@@ -451,9 +451,7 @@ vouch_code vch_plan_read_sections(vch_plan *p, vch_faults *faults, vouch_error *
     view->task_runner = vch_plan_settings(p, "task_runner");
     view->data_loader_template = vch_plan_template(p, "data_loader");
     view->data_loader = vch_plan_settings(p, "data_loader");
-    view->pipeline_template = vch_plan_template(p, "compression_pipeline");
-    if (view->pipeline_template == NULL)
-        view->pipeline_template = "openfl.pipelines.NoCompressionPipeline";
+    vch_plan_read_pipeline(p, faults);
     refuse_attested_single_cn(p, "aggregator", "aggregator", view->attest_aggregator, faults);
     refuse_attested_single_cn(p, "collaborator", "collaborator", view->attest_collaborator, faults);
     refuse_attested_auto(p, view->attest_aggregator, faults);

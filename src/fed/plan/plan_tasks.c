@@ -4,22 +4,6 @@
 
 #include "fed/plan/plan_parts.h"
 
-static void read_aggregation(const vch_yaml_node *task, vch_plan_task *out, vch_faults *faults)
-{
-    out->aggregation = VCH_AGGREGATION_WEIGHTED_AVERAGE;
-    const vch_yaml_node *type = vch_yaml_get(task, "aggregation_type");
-    if (type == NULL || vch_yaml_kind_of(type) == VCH_YAML_NULL)
-        return;
-    const vch_yaml_node *node = vch_yaml_get(type, "template");
-    const char *name = node == NULL ? NULL : vch_yaml_string(node);
-    if (name == NULL)
-        vch_faults_at(faults, type, "aggregation_type has no template");
-    else if (strcmp(vch_plan_class(name), "Median") == 0)
-        out->aggregation = VCH_AGGREGATION_MEDIAN;
-    else if (strcmp(vch_plan_class(name), "WeightedAverage") != 0)
-        vch_faults_at(faults, node, "no aggregation function '%s' is built in", name);
-}
-
 static void read_apply(const vch_yaml_node *kwargs, vch_plan_task *out, vch_faults *faults)
 {
     const vch_yaml_node *node = vch_yaml_get(kwargs, "apply");
@@ -67,7 +51,36 @@ static void read_task(const char *name, const vch_yaml_node *task, vch_plan_task
     } else if (kwargs != NULL && vch_yaml_kind_of(kwargs) != VCH_YAML_NULL) {
         vch_faults_at(faults, kwargs, "kwargs must be a mapping");
     }
-    read_aggregation(task, out, faults);
+    vch_plan_read_aggregation(task, &out->aggregation, faults);
+}
+
+static bool takes_steps(const vch_plan_aggregation *a)
+{
+    return a->function == VCH_AGGREGATION_ADAGRAD || a->function == VCH_AGGREGATION_ADAM
+           || a->function == VCH_AGGREGATION_YOGI;
+}
+
+static bool same_steps(const vch_plan_aggregation *a, const vch_plan_aggregation *b)
+{
+    return a->function == b->function && a->learning_rate == b->learning_rate
+           && a->beta_1 == b->beta_1 && a->beta_2 == b->beta_2 && a->epsilon == b->epsilon
+           && a->initial_accumulator == b->initial_accumulator;
+}
+
+/* What such a function remembers belongs to the model, of which there is one. */
+static void check_steps(const vch_plan *p, const vch_yaml_node *tasks, vch_faults *faults)
+{
+    const vch_plan_task *first = NULL;
+    for (size_t i = 0; i < p->view.task_count; i++) {
+        const vch_plan_task *task = &p->task[i];
+        if (!takes_steps(&task->aggregation))
+            continue;
+        if (first != NULL && !same_steps(&first->aggregation, &task->aggregation))
+            vch_faults_at(faults, vch_yaml_get(tasks, task->name),
+                          "tasks '%s' and '%s' would move the same model by different steps",
+                          first->name, task->name);
+        first = first == NULL ? task : first;
+    }
 }
 
 vouch_code vch_plan_read_tasks(vch_plan *p, vch_faults *faults, vouch_error *err)
@@ -90,5 +103,6 @@ vouch_code vch_plan_read_tasks(vch_plan *p, vch_faults *faults, vouch_error *err
     }
     if (p->view.task_count == 0)
         vch_faults_at(faults, tasks, "there is no task");
+    check_steps(p, tasks, faults);
     return VOUCH_OK;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/scope.h"
-#include "fed/runner/random.h"
+#include "fed/plan/random.h"
 
 /* Scratch of one forward and backward pass: activations and their gradients, layer after layer. */
 typedef struct workspace {

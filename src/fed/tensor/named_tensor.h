@@ -16,6 +16,10 @@
 
 #define VCH_METADATA_MAX 4 /* transformers in a pipeline */
 
+/* Bytes on the wire: of a shape as int_list, and of one pair of int_to_float. */
+#define VCH_METADATA_SHAPE_MAX (2 + VCH_SHAPE_RANK_MAX * 10)
+#define VCH_METADATA_PAIR_MAX (2 + 1 + 10 + 1 + 4)
+
 typedef struct vch_metadata_pair {
     int32_t key;
     float value;
@@ -42,6 +46,10 @@ typedef struct vch_named_tensor {
     vch_metadata metadata[VCH_METADATA_MAX]; /* owned */
     vouch_span data;                         /* borrowed; empty while it is streamed */
 } vch_named_tensor;
+
+/* Metadata of `from` into `to`, which has none. Fails with VOUCH_E_MEMORY. */
+VOUCH_MUST_CHECK vouch_code vch_metadata_copy(vch_named_tensor *to, const vch_named_tensor *from,
+                                              vouch_error *err);
 
 void vch_named_tensor_done(vch_named_tensor *t); /* frees the metadata; safe on a zeroed one */
 

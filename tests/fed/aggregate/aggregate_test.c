@@ -97,6 +97,214 @@ static void results_equal_openfl_bit_for_bit(void **state)
     }
 }
 
+/* A vector of make_aggregation_vectors.py: rounds of one tensor. */
+typedef struct rounds {
+    vch_buffer file;
+    int32_t members, values, count;
+    double settings[5];
+    int32_t sizes[200];
+    float *floats; /* the start; for each round the members and the result */
+} rounds;
+
+static rounds load_rounds(const char *name)
+{
+    rounds r = { .file = vector_file(name) };
+    const uint8_t *at = r.file.data;
+    memcpy(&r.members, at, 4);
+    memcpy(&r.values, at + 4, 4);
+    memcpy(&r.count, at + 8, 4);
+    memcpy(r.settings, at + 12, sizeof r.settings);
+    size_t skip = 12 + sizeof r.settings;
+    CHECK(r.members <= 200);
+    memcpy(r.sizes, at + skip, (size_t)r.members * 4);
+    skip += (size_t)r.members * 4;
+    size_t floats = (size_t)r.values * (1 + (size_t)r.count * ((size_t)r.members + 1));
+    CHECK(r.file.size == skip + floats * 4);
+    r.floats = malloc(floats * 4);
+    CHECK(r.floats != NULL);
+    memcpy(r.floats, at + skip, floats * 4);
+    return r;
+}
+
+static void unload_rounds(rounds *r)
+{
+    vch_buffer_drop(&r->file);
+    free(r->floats);
+}
+
+static vch_model model_of(const float *values, size_t count)
+{
+    const int32_t dims[] = { (int32_t)count };
+    vch_shape shape;
+    vch_tensor t = { 0 };
+    vch_model m = { 0 };
+    vouch_error err = { 0 };
+    CHECK_OK(vch_shape_make(dims, 1, &shape, &err), &err);
+    CHECK_OK(vch_tensor_init(&t, (vouch_span) { (const uint8_t *)"t", 1 }, &shape, &err), &err);
+    memcpy(t.values, values, count * sizeof *values);
+    CHECK_OK(vch_model_add(&m, &t, &err), &err);
+    return m;
+}
+
+static int32_t ulps(float a, float b)
+{
+    int32_t x = 0;
+    int32_t y = 0;
+    memcpy(&x, &a, 4);
+    memcpy(&y, &b, 4);
+    return x > y ? x - y : y - x;
+}
+
+/* Every round's result is OpenFL's, to within `room` steps between float32. */
+static void check_rounds(const char *file, vch_aggregate_function function, const char *tensor_name,
+                         int32_t room)
+{
+    rounds r = load_rounds(file);
+    size_t values = (size_t)r.values;
+    double weights[200];
+    vouch_error err = { 0 };
+    vch_model start = model_of(r.floats, values);
+    vch_aggregate_state memory = { 0 };
+    vch_aggregate_options options = { .function = function,
+                                      .step = { r.settings[0], r.settings[1], r.settings[2],
+                                                r.settings[3], r.settings[4] },
+                                      .tensor_name = tensor_name,
+                                      .state = &memory };
+    CHECK_OK(vch_aggregate_weights(r.sizes, (size_t)r.members, weights, &err), &err);
+    CHECK_OK(vch_aggregate_state_make(function, &options.step, &start, &memory, &err), &err);
+    const float *at = r.floats + values;
+    float *out = calloc(values, sizeof *out);
+    for (int32_t round = 0; round < r.count; round++) {
+        const float *members[200];
+        for (int32_t m = 0; m < r.members; m++, at += values)
+            members[m] = at;
+        CHECK_OK(
+            vch_aggregate_values(&options, members, weights, (size_t)r.members, values, out, &err),
+            &err);
+        memory.steps++;
+        for (size_t i = 0; i < values; i++) {
+            if (ulps(out[i], at[i]) > room)
+                fail_msg("%s, round %d, value %zu: %a, OpenFL has %a", file, round, i,
+                         (double)out[i], (double)at[i]);
+        }
+        at += values;
+    }
+    free(out);
+    vch_aggregate_state_done(&memory);
+    vch_model_done(&start);
+    unload_rounds(&r);
+}
+
+static void steps_equal_openfls_bit_for_bit_over_rounds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file;
+        vch_aggregate_function function;
+    } all[] = {
+        { "adagrad_0.bin", VCH_AGGREGATE_ADAGRAD }, { "adagrad_1.bin", VCH_AGGREGATE_ADAGRAD },
+        { "adagrad_2.bin", VCH_AGGREGATE_ADAGRAD }, { "adam_0.bin", VCH_AGGREGATE_ADAM },
+        { "adam_1.bin", VCH_AGGREGATE_ADAM },       { "adam_2.bin", VCH_AGGREGATE_ADAM },
+        { "yogi_0.bin", VCH_AGGREGATE_YOGI },       { "yogi_1.bin", VCH_AGGREGATE_YOGI },
+        { "yogi_2.bin", VCH_AGGREGATE_YOGI },
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        check_rounds(all[i].file, all[i].function, "t", 0);
+}
+
+static void fisher_tensors_are_added_up_and_the_rest_is_averaged(void **state)
+{
+    (void)state;
+    check_rounds("fedcurv_0.bin", VCH_AGGREGATE_FEDCURV, "layer.weight_u", 0);
+    check_rounds("fedcurv_1.bin", VCH_AGGREGATE_FEDCURV, "w_w", 0);
+    check_rounds("fedcurv_2.bin", VCH_AGGREGATE_FEDCURV, "w_v", 0);
+    const float a = 1;
+    const float b = 3;
+    const float *values[] = { &a, &b };
+    const double weights[] = { 0.5, 0.5 };
+    static const struct {
+        const char *name;
+        float want;
+    } names[] = { { "w_u", 4 }, { "w_v", 4 }, { "w_w", 4 }, { "w_x", 2 }, { "u", 2 }, { "wu", 2 } };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        vch_aggregate_options options = { .function = VCH_AGGREGATE_FEDCURV,
+                                          .tensor_name = names[i].name };
+        float out = 0;
+        CHECK(vch_aggregate_values(&options, values, weights, 2, 1, &out, NULL) == VOUCH_OK);
+        CHECK(out == names[i].want);
+    }
+}
+
+static void the_geometric_median_is_openfls_to_the_last_bit_but_one(void **state)
+{
+    (void)state;
+    check_rounds("geometric_0.bin", VCH_AGGREGATE_GEOMETRIC_MEDIAN, "t", 1);
+    check_rounds("geometric_1.bin", VCH_AGGREGATE_GEOMETRIC_MEDIAN, "t", 1);
+    check_rounds("geometric_2.bin", VCH_AGGREGATE_GEOMETRIC_MEDIAN, "t", 1);
+}
+
+static void a_step_without_its_state_or_with_anothers_is_refused(void **state)
+{
+    (void)state;
+    const float one[2] = { 1, 1 };
+    const float *values[] = { one };
+    const double weight = 1;
+    float out[2];
+    vouch_error err = { 0 };
+    vch_model m = model_of(one, 2);
+    vch_aggregate_state memory = { 0 };
+    vch_aggregate_options options = { .function = VCH_AGGREGATE_ADAM };
+    CHECK(vch_aggregate_values(&options, values, &weight, 1, 2, out, NULL) == VOUCH_E_INTERNAL);
+    options.state = &memory;
+    CHECK(vch_aggregate_values(&options, values, &weight, 1, 2, out, NULL) == VOUCH_E_INTERNAL);
+    CHECK_OK(vch_aggregate_state_make(VCH_AGGREGATE_ADAM, &options.step, &m, &memory, &err), &err);
+    CHECK(memory.slot_count == 3 && memory.steps == 0);
+    CHECK(vch_aggregate_values(&options, values, &weight, 1, 1, out, NULL) == VOUCH_E_INTERNAL);
+    options.tensor_at = 1;
+    CHECK(vch_aggregate_values(&options, values, &weight, 1, 2, out, NULL) == VOUCH_E_INTERNAL);
+    vch_aggregate_state_done(&memory);
+    vch_model_done(&m);
+}
+
+/* What is left of the state between rounds is its slots and the number of steps: put into a new
+ * state, they give what the old one gives. */
+static void a_state_made_of_stored_slots_goes_on_where_it_was(void **state)
+{
+    (void)state;
+    rounds r = load_rounds("adam_0.bin");
+    size_t n = (size_t)r.values;
+    vouch_error err = { 0 };
+    vch_model start = model_of(r.floats, n);
+    vch_aggregate_options options = { .function = VCH_AGGREGATE_ADAM,
+                                      .step = { 0.01, 0.9, 0.999, 0, 1e-8 } };
+    const double weights[] = { 0.5, 0.25, 0.25 };
+    const float *members[] = { r.floats + n, r.floats + 2 * n, r.floats + 3 * n };
+    float *out[2] = { calloc(n, sizeof(float)), calloc(n, sizeof(float)) };
+    vch_aggregate_state kept = { 0 };
+    CHECK_OK(vch_aggregate_state_make(options.function, &options.step, &start, &kept, &err), &err);
+    options.state = &kept;
+    for (kept.steps = 0; kept.steps < 2; kept.steps++)
+        CHECK_OK(vch_aggregate_values(&options, members, weights, 3, n, out[0], &err), &err);
+    vch_aggregate_state restored = { .steps = kept.steps, .slot_count = kept.slot_count };
+    for (size_t i = 0; i < kept.slot_count; i++) {
+        restored.slot[i] = model_of(kept.slot[i].tensor[0].values, n);
+        for (size_t k = 0; k < i; k++)
+            CHECK(strcmp(vch_aggregate_slot_name(options.function, i),
+                         vch_aggregate_slot_name(options.function, k))
+                  != 0);
+    }
+    CHECK_OK(vch_aggregate_values(&options, members, weights, 3, n, out[0], &err), &err);
+    options.state = &restored;
+    CHECK_OK(vch_aggregate_values(&options, members, weights, 3, n, out[1], &err), &err);
+    assert_memory_equal(out[0], out[1], n * sizeof(float));
+    free(out[0]);
+    free(out[1]);
+    vch_aggregate_state_done(&kept);
+    vch_aggregate_state_done(&restored);
+    vch_model_done(&start);
+    unload_rounds(&r);
+}
+
 static void a_tensor_of_many_blocks_is_read_in_order_and_whole(void **state)
 {
     (void)state;
@@ -205,6 +413,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(results_equal_openfl_bit_for_bit),
+        TEST(steps_equal_openfls_bit_for_bit_over_rounds),
+        TEST(fisher_tensors_are_added_up_and_the_rest_is_averaged),
+        TEST(the_geometric_median_is_openfls_to_the_last_bit_but_one),
+        TEST(a_step_without_its_state_or_with_anothers_is_refused),
+        TEST(a_state_made_of_stored_slots_goes_on_where_it_was),
         TEST(a_tensor_of_many_blocks_is_read_in_order_and_whole),
         TEST(weights_follow_the_data_sizes),
         TEST(no_members_and_absurd_weights_are_refused),

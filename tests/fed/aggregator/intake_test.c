@@ -82,7 +82,9 @@ static void add(sent *s, const char *name, const vch_shape *shape, const float *
                               .report = report,
                               .tags = vch_tags_of(tags) };
     s->work[s->count] = vch_buffer_with_cap(4096);
-    CHECK_OK(vch_pipeline_plain()->encode(shape, values, &s->work[s->count], t, &err), &err);
+    CHECK_OK(vch_pipeline_encode_values(vch_pipeline_plain(), shape, values, &s->work[s->count], t,
+                                        &err),
+             &err);
     s->count++;
 }
 

@@ -83,10 +83,10 @@ static void a_plan_is_read_into_its_view(void **state)
     CHECK(v->task_count == 2);
     const vch_plan_task *train = vch_plan_task_find(p, vch_span_str("train"));
     const vch_plan_task *check = vch_plan_task_find(p, vch_span_str("aggregated_model_validation"));
-    CHECK(train != NULL && train->trains && train->aggregation == VCH_AGGREGATION_MEDIAN);
+    CHECK(train != NULL && train->trains && train->aggregation.function == VCH_AGGREGATION_MEDIAN);
     CHECK(vch_yaml_get(train->kwargs, "epochs") != NULL);
     CHECK(check != NULL && check->validates && !check->trains && !check->apply_local);
-    CHECK(check->aggregation == VCH_AGGREGATION_WEIGHTED_AVERAGE);
+    CHECK(check->aggregation.function == VCH_AGGREGATION_WEIGHTED_AVERAGE);
     vch_plan_free(p);
     vch_faults_done(&faults);
     vch_buffer_drop(&text);

@@ -1,12 +1,12 @@
 /*
- * The runner's repeatable pseudo-random numbers, for weights and shuffles. Not for secrets.
+ * Repeatable pseudo-random numbers out of a plan's seed: weights, shuffles, noise. Not for secrets.
  *
  * A stream is SplitMix64: the state grows by 0x9E3779B97F4A7C15 a draw, and the draw is that state
  * mixed by two xor-shift-multiply steps. Streams are told apart by mixing the seed with up to two
  * numbers (layer; round and epoch), so that one plan seed gives the same model on every machine.
  */
-#ifndef VCH_FED_RUNNER_RANDOM_H
-#define VCH_FED_RUNNER_RANDOM_H
+#ifndef VCH_FED_PLAN_RANDOM_H
+#define VCH_FED_PLAN_RANDOM_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "fed/runner/random.h"
+#include "fed/plan/random.h"
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-#include "fed/runner/random.h"
+#include "fed/plan/random.h"
 
 static uint64_t mix(uint64_t z)
 {
