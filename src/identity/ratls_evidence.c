@@ -14,6 +14,10 @@
 
 #define DICE_QUOTE_TAG 60000
 #define OE_VERSION 1
+#define OE_EVIDENCE_VERSION 3
+#define OE_UUID_SIZE 16
+#define OE_PADDING_SIZE 4   /* C's, before the 64-bit size; nobody sets it */
+#define QUOTE_HEAD_SIZE 432 /* header and body of an SGX quote, before its signature's length */
 #define CLAIMS_MAX 64
 #define CLAIMS_MAX_SIZE ((size_t)16 << 10)
 
@@ -141,18 +145,45 @@ static vouch_code bind_spki(const vch_ratls_cert *cert, const vouch_claims *quot
     return rc;
 }
 
+/* The key as Open Enclave writes it: PEM, its NUL included. */
+static vouch_code put_pem_and_nul(const vch_ratls_cert *cert, vch_buffer *out)
+{
+    VCH_SCOPED(vch_key_drop) vch_key *key = NULL;
+    vouch_code rc = vch_key_from_spki(cert->spki, &key, NULL);
+    if (rc == VOUCH_OK)
+        rc = vch_key_public_pem(key, out, NULL);
+    vch_buffer_u8(out, 0);
+    return rc == VOUCH_OK ? vch_buffer_finish(out, "key", NULL) : rc;
+}
+
+/* Evidence: SHA-256 over the custom claims, and they are the key. */
+static vouch_code bind_oe_evidence(const vch_ratls_cert *cert, const vouch_claims *quote,
+                                   vch_ratls_evidence *e, vouch_error *err)
+{
+    uint8_t digest[32];
+    VCH_SCOPED(vch_buffer_drop) vch_buffer pem = vch_buffer_with_cap(4096);
+    vouch_code rc = put_pem_and_nul(cert, &pem);
+    if (is_ours_to_answer(rc))
+        return vouch_fail(err, rc, "the certificate's key");
+    if (rc != VOUCH_OK || !vch_span_equal(vch_buffer_span(&pem), e->claims)) {
+        unbound(e, "the custom claims are not the certificate's key");
+        return VOUCH_OK;
+    }
+    rc = vch_sha256(e->claims, digest, err);
+    e->bound = rc == VOUCH_OK && holds(quote->report_data, digest, 32);
+    if (!e->bound)
+        unbound(e, "the quote is not over these custom claims");
+    return rc;
+}
+
 /* Open Enclave: SHA-256 over the key as PEM, its NUL included; EGo: over the DER. */
 static vouch_code bind_open_enclave(const vch_ratls_cert *cert, const vouch_claims *quote,
                                     vch_ratls_evidence *e, vouch_error *err)
 {
     uint8_t digest[32];
-    VCH_SCOPED(vch_key_drop) vch_key *key = NULL;
     VCH_SCOPED(vch_buffer_drop) vch_buffer pem = vch_buffer_with_cap(4096);
-    vouch_code rc = vch_key_from_spki(cert->spki, &key, NULL);
-    if (rc == VOUCH_OK)
-        rc = vch_key_public_pem(key, &pem, NULL);
+    vouch_code rc = put_pem_and_nul(cert, &pem);
     if (rc == VOUCH_OK) {
-        vch_buffer_u8(&pem, 0);
         rc = vch_sha256(vch_buffer_span(&pem), digest, err);
         e->bound = rc == VOUCH_OK && holds(quote->report_data, digest, 32);
     }
@@ -192,6 +223,32 @@ static bool strip_report_header(vouch_span value, vouch_span *quote)
     return true;
 }
 
+/* 32 bytes {u32 version, UUID of the format, padding, u64 size}, a quote, and the custom claims. */
+static bool split_oe_evidence(vouch_span value, vch_ratls_evidence *e)
+{
+    static const uint8_t sgx_ecdsa[OE_UUID_SIZE] = {
+        0xa3, 0xa2, 0x1e, 0x87, 0x1b, 0x4d, 0x40, 0x14,
+        0xb7, 0x0a, 0xa1, 0x25, 0xd2, 0xfb, 0xcd, 0x8c
+    };
+    vch_cursor c = vch_cursor_over(value);
+    uint32_t version = vch_cursor_u32le(&c);
+    vouch_span format = vch_cursor_take(&c, OE_UUID_SIZE);
+    (void)vch_cursor_take(&c, OE_PADDING_SIZE);
+    uint64_t size = vch_cursor_u64le(&c);
+    if (c.failed || version != OE_EVIDENCE_VERSION || size != c.rest.size)
+        return false;
+    if (!vch_span_equal(format, (vouch_span) { sgx_ecdsa, sizeof sgx_ecdsa }))
+        return false;
+    vouch_span whole = c.rest;
+    (void)vch_cursor_take(&c, QUOTE_HEAD_SIZE);
+    (void)vch_cursor_take(&c, vch_cursor_u32le(&c));
+    if (c.failed)
+        return false;
+    e->quote = (vouch_span) { whole.data, whole.size - c.rest.size };
+    e->claims = c.rest;
+    return true;
+}
+
 /* The quote inside the extension's value; false with the reason if there is none to be read. */
 static bool find_quote(vouch_span value, vch_ratls_evidence *e)
 {
@@ -218,7 +275,9 @@ static bool find_quote(vouch_span value, vch_ratls_evidence *e)
         return false;
     case VCH_RATLS_OE_EVIDENCE_OLD:
     case VCH_RATLS_OE_EVIDENCE_NEW:
-        unbound(e, "Open Enclave's evidence format is recognised, but not read");
+        if (split_oe_evidence(value, e))
+            return true;
+        unbound(e, "the evidence is not an SGX quote under Open Enclave's header, version 3");
         return false;
     case VCH_RATLS_DIALECT_COUNT:
         break;
@@ -238,10 +297,11 @@ static vouch_code bind(const vch_ratls_cert *cert, const vouch_claims *quote, vc
     case VCH_RATLS_OE_REPORT_OLD:
     case VCH_RATLS_OE_REPORT_NEW:
         return bind_open_enclave(cert, quote, e, err);
-    case VCH_RATLS_DSTACK_QUOTE:
-        return bind_dstack(cert, quote, e, err);
     case VCH_RATLS_OE_EVIDENCE_OLD:
     case VCH_RATLS_OE_EVIDENCE_NEW:
+        return bind_oe_evidence(cert, quote, e, err);
+    case VCH_RATLS_DSTACK_QUOTE:
+        return bind_dstack(cert, quote, e, err);
     case VCH_RATLS_DIALECT_COUNT:
         break;
     }

@@ -15,8 +15,8 @@
 typedef struct vch_ratls_evidence {
     bool found; /* the certificate carries evidence of a known dialect */
     vch_ratls_dialect dialect;
-    vouch_span quote;  /* empty: the dialect is recognised, but its form is not read here */
-    vouch_span claims; /* interoperable form only */
+    vouch_span quote;  /* empty: the dialect is recognised, but there is no quote to be read */
+    vouch_span claims; /* interoperable form, and Open Enclave's evidence: its custom claims */
     bool bound;        /* REPORTDATA covers the certificate's key as the dialect demands */
     char why[160];     /* unless bound */
 } vch_ratls_evidence;

@@ -129,6 +129,23 @@ static void under_open_enclaves_header(vouch_span quote, vch_buffer *out)
     vch_buffer_append(out, quote);
 }
 
+/* Evidence of Open Enclave, version 3: header, quote, and the key as custom claims. */
+static void as_open_enclaves_evidence(vouch_span quote, vch_buffer *out)
+{
+    static const uint8_t sgx_ecdsa[] = { 0xa3, 0xa2, 0x1e, 0x87, 0x1b, 0x4d, 0x40, 0x14,
+                                         0xb7, 0x0a, 0xa1, 0x25, 0xd2, 0xfb, 0xcd, 0x8c };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer pem = vch_buffer_with_cap(4096);
+    CHECK(vch_key_public_pem(key, &pem, NULL) == VOUCH_OK);
+    vch_buffer_u8(&pem, 0);
+    vch_buffer_u32le(out, 3);
+    vch_buffer_append(out, (vouch_span) { sgx_ecdsa, sizeof sgx_ecdsa });
+    vch_buffer_u32le(out, 0xa5a5a5a5U); /* padding: whatever lay there */
+    vch_buffer_u32le(out, (uint32_t)(quote.size + pem.size));
+    vch_buffer_u32le(out, 0);
+    vch_buffer_append(out, quote);
+    vch_buffer_append(out, vch_buffer_span(&pem));
+}
+
 static const struct {
     const char *oid;
     vch_ratls_dialect dialect;
@@ -145,6 +162,10 @@ static const struct {
       sha256_of_pem_and_nul },
     { "1.3.6.1.4.1.311.105.1", VCH_RATLS_OE_REPORT_NEW, false, under_open_enclaves_header,
       sha256_of_der }, /* EGo */
+    { "1.2.840.113556.10.1.2", VCH_RATLS_OE_EVIDENCE_OLD, false, as_open_enclaves_evidence,
+      sha256_of_pem_and_nul },
+    { "1.3.6.1.4.1.311.105.2", VCH_RATLS_OE_EVIDENCE_NEW, false, as_open_enclaves_evidence,
+      sha256_of_pem_and_nul },
     { "1.3.6.1.4.1.62397.1.1", VCH_RATLS_DSTACK_QUOTE, true, plain, sha512_of_label_and_der },
 };
 
@@ -166,6 +187,43 @@ static void each_dialect_is_bound_by_its_own_rule(void **state)
                 fail_msg("%s, %d: %s", dialect_cases[i].oid, flip, e.why);
             CHECK(vch_span_equal(e.quote, vch_buffer_span(&quote)));
         }
+    }
+}
+
+static void open_enclaves_evidence_is_read_to_the_byte(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        int at; /* from the end if negative */
+        bool read;
+    } cases[] = {
+        { "another version", 0, false },      { "another format", 4, false },
+        { "whatever the padding", 20, true }, { "another size", 24, false },
+        { "a longer signature", 465, false }, /* of the quote: its length, second byte */
+        { "other custom claims", -2, true },
+    };
+    uint8_t report_data[64] = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer quote = vch_buffer_with_cap(16384);
+    sha256_of_pem_and_nul(report_data);
+    quote_over(sgx, report_data, &quote);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        VCH_SCOPED(vch_buffer_drop) vch_buffer value = vch_buffer_with_cap(16384);
+        VCH_SCOPED(vch_buffer_drop) vch_buffer der = { 0 };
+        as_open_enclaves_evidence(vch_buffer_span(&quote), &value);
+        size_t at = cases[i].at < 0 ? value.size - (size_t)-cases[i].at : (size_t)cases[i].at;
+        value.data[at] ^= 0x40U;
+        vch_ratls_evidence e = read_with("1.3.6.1.4.1.311.105.2", vch_buffer_span(&value), &der);
+        if ((e.quote.size > 0) != cases[i].read || e.bound != (cases[i].at == 20))
+            fail_msg("%s: %s", cases[i].what, e.why);
+    }
+    for (size_t n = 0; n < 600; n++) { /* cut short */
+        VCH_SCOPED(vch_buffer_drop) vch_buffer value = vch_buffer_with_cap(16384);
+        VCH_SCOPED(vch_buffer_drop) vch_buffer der = { 0 };
+        as_open_enclaves_evidence(vch_buffer_span(&quote), &value);
+        value.size -= n * (value.size / 600) + 1;
+        vch_ratls_evidence e = read_with("1.3.6.1.4.1.311.105.2", vch_buffer_span(&value), &der);
+        CHECK(e.found && !e.bound && e.quote.size == 0 && e.why[0] != 0);
     }
 }
 
@@ -327,6 +385,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_dialect_is_bound_by_its_own_rule),
+        TEST(open_enclaves_evidence_is_read_to_the_byte),
         TEST(interoperable_claims_hash_the_key_in_three_ways),
         TEST(sha384_report_data_is_accepted_of_tdx_alone),
         TEST(claims_without_a_key_or_with_two_are_not_bound),
