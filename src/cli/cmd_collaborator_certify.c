@@ -5,8 +5,10 @@
 #include "base/scope.h"
 #include "cli/commands.h"
 #include "cli/confirm.h"
+#include "cli/import_root.h"
 #include "crypto/pem.h"
 #include "crypto/secure_heap.h"
+#include "fed/plan/release.h"
 #include "fed/workspace/package.h"
 #include "fed/workspace/pki.h"
 #include "fed/workspace/workspace.h"
@@ -22,6 +24,7 @@ enum { PACKAGE_MAX = 1 << 20, TABLE_MAX = 1 << 20, NAME_ROOM = 256 };
 typedef struct values {
     vch_common_options common;
     const char *name, *data, *request, *import;
+    const char *passport, *attestation, *plan, *release;
     bool silent, skip_package, force;
 } values;
 
@@ -79,6 +82,30 @@ static const vch_option certify_options[] = {
       .offset = offsetof(values, import),
       .argument = "ZIP",
       .help = "install the certificate in this package" },
+    { .name = "import-self-signed",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, passport),
+      .argument = "PASSPORT",
+      .help = "verify the attested aggregator's passport, then trust its root alone" },
+    { .name = "attestation",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, attestation),
+      .argument = "FILE",
+      .fallback = "plan/attestation.yaml",
+      .help = "with --import-self-signed: what the passport is held to" },
+    { .name = "plan",
+      .letter = 'p',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, plan),
+      .argument = "FILE",
+      .fallback = "plan/plan.yaml",
+      .help = "with --import-self-signed: the plan that it must be for" },
+    { .name = "openfl-release",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, release),
+      .argument = "RELEASE",
+      .fallback = VCH_RELEASE_DEFAULT,
+      .help = "whose defaults the plan has" },
     VCH_COMMON_OPTIONS(values),
 };
 
@@ -99,7 +126,9 @@ USAGE(request_usage, "vouch collaborator generate-cert-request",
       request_options);
 USAGE(certify_usage, "vouch collaborator certify", "Sign a collaborator's request, or install it.",
       "With -r, or -n for a request under cert/client: signs, lists the collaborator in\n"
-      "plan/cols.yaml, and makes agg_to_col_NAME_signed_cert.zip to send back. With -i: installs.",
+      "plan/cols.yaml, and makes agg_to_col_NAME_signed_cert.zip to send back. With -i: installs.\n"
+      "With --import-self-signed: an OpenFL collaborator trusts the attested aggregator from then\n"
+      "on, by the root made in its TEE, which takes the place of cert/cert_chain.crt.",
       certify_options);
 
 static vouch_code read_if_there(const char *path, vch_buffer *out, vouch_error *err)
@@ -340,7 +369,32 @@ int vch_cmd_collaborator_request(vch_runtime *rt, int argc, char *argv[])
     return run(rt, &request_usage, argc, argv, request);
 }
 
+static int import_self_signed(const vch_runtime *rt, const values *v)
+{
+    vouch_error err = { 0 };
+    const vch_import_root_options o = { .passport = v->passport,
+                                        .attestation = v->attestation,
+                                        .plan = v->plan,
+                                        .release = v->release,
+                                        .chain = CERT_DIR "/cert_chain.crt",
+                                        .json = v->common.json };
+    if (v->import == NULL && v->request == NULL && v->name == NULL)
+        return vch_import_root(rt, certify_usage.command, &o);
+    vouch_code rc = vouch_fail(&err, VOUCH_E_CONFIG,
+                               "--import-self-signed goes without -n, --request-pkg and --import");
+    return vch_command_fail(rt, certify_usage.command, rc, &err);
+}
+
 int vch_cmd_collaborator_certify(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &certify_usage, argc, argv, certify);
+    values v = { 0 };
+    vch_operands operands;
+    vouch_error err = { 0 };
+    int status = VCH_EXIT_DONE;
+    if (!vch_command_begin(rt, &certify_usage, argc, argv, &v, &operands, &status))
+        return status;
+    if (v.passport != NULL)
+        return import_self_signed(rt, &v);
+    vouch_code rc = certify(rt, &v, &err);
+    return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, certify_usage.command, rc, &err);
 }

@@ -6,12 +6,8 @@
 #include "base/bytes.h"
 #include "base/scope.h"
 #include "cli/input_failed.h"
+#include "cli/passport_input.h"
 #include "cli/passport_view.h"
-#include "cli/policy_input.h"
-#include "crypto/pem.h"
-#include "host/clock.h"
-#include "host/file.h"
-#include "identity/passport.h"
 #include "vouch/evidence.h"
 
 #define COMMAND_SHOW "vouch passport show"
@@ -30,15 +26,6 @@ static int print_json(const vch_runtime *rt, const char *command, vch_buffer *ou
     return status;
 }
 
-static vouch_code read_passport(const char *path, vch_passport **out, vouch_error *err)
-{
-    VCH_SCOPED(vch_buffer_drop) vch_buffer text = { 0 };
-    vouch_code rc = vch_file_read(path, VCH_PASSPORT_MAX_SIZE, &text, err);
-    if (rc == VOUCH_OK)
-        rc = vch_passport_parse(vch_buffer_span(&text), out, err);
-    return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "'%s'", path);
-}
-
 typedef struct show_values {
     vch_common_options common;
 } show_values;
@@ -48,7 +35,7 @@ static int show(const vch_runtime *rt, bool json, const char *path)
     vouch_error err = { 0 };
     VCH_SCOPED(vch_passport_drop) vch_passport *p = NULL;
     vouch_claims quote = { 0 };
-    vouch_code rc = read_passport(path, &p, &err);
+    vouch_code rc = vch_passport_file_read(path, &p, &err);
     if (rc == VOUCH_OK)
         rc = vouch_quote_read(vch_passport_contents_of(p)->quote, &quote, &err);
     if (rc != VOUCH_OK)
@@ -84,21 +71,11 @@ int vch_cmd_passport_show(vch_runtime *rt, int argc, char *argv[])
 typedef struct verify_values {
     vch_common_options common;
     const char *policy;
+    const char *plan;
+    const char *release;
     const char *export_root;
     int64_t at_unix_s;
 } verify_values;
-
-/* Only what the verdict vouches for leaves: the CA of an aggregator that the federation admits. */
-static vouch_code export_root(const vch_passport_contents *c, const char *path, vouch_error *err)
-{
-    VCH_SCOPED(vch_buffer_drop) vch_buffer pem = vch_buffer_with_cap(VCH_PEM_MAX_SIZE);
-    if (c->ca.size == 0)
-        return vouch_fail(err, VOUCH_E_REFUSED, "the passport of '%s' holds no federation root",
-                          c->name);
-    vch_pem_encode(VCH_PEM_CERTIFICATE, c->ca, &pem);
-    vouch_code rc = vch_buffer_finish(&pem, "root", err);
-    return rc == VOUCH_OK ? vch_file_write(path, vch_buffer_span(&pem), 0644, err) : rc;
-}
 
 static int print_verdict(const vch_runtime *rt, bool json, const vch_passport_verdict *verdict)
 {
@@ -116,30 +93,27 @@ static int print_verdict(const vch_runtime *rt, bool json, const vch_passport_ve
 static int verify(const vch_runtime *rt, const verify_values *v, const char *path)
 {
     vouch_error err = { 0 };
-    VCH_SCOPED(vch_policy_input_drop) vch_policy_input policy = { 0 };
-    VCH_SCOPED(vch_passport_drop) vch_passport *p = NULL;
+    VCH_SCOPED(vch_passport_input_drop) vch_passport_input input = { 0 };
     vch_passport_verdict verdict = { 0 };
-    vouch_code rc = vch_policy_input_read(rt, v->policy, &policy, &err);
-    if (rc == VOUCH_OK && v->export_root != NULL && policy.file == NULL)
+    const vch_passport_question question = { .passport = path,
+                                             .policy = v->policy,
+                                             .plan = v->plan,
+                                             .release = v->release,
+                                             .at_given = v->at_unix_s != NOW,
+                                             .at_unix_s = v->at_unix_s };
+    vouch_code rc = vch_passport_input_read(rt, &question, &input, &err);
+    if (rc == VOUCH_OK && v->export_root != NULL && input.policy.file == NULL)
         rc = vouch_fail(&err, VOUCH_E_CONFIG,
                         "--export-root needs the federation's attestation.yaml as --policy: a bare "
                         "policy does not say whose passport it must be");
     if (rc == VOUCH_OK)
-        rc = read_passport(path, &p, &err);
-    if (rc == VOUCH_OK) {
-        const vch_passport_expectation expected = { .file = policy.file,
-                                                    .policy = policy.policy,
-                                                    .at_given = v->at_unix_s != NOW,
-                                                    .at_unix_s = v->at_unix_s,
-                                                    .now_unix_s = vch_clock_unix_s() };
-        rc = vch_passport_verify(p, &expected, &verdict, &err);
-    }
+        rc = vch_passport_input_judge(&input, &question, &verdict, &err);
     if (rc != VOUCH_OK)
         return vch_input_failed(rt, COMMAND_VERIFY, v->common.json, rc, &err);
     int status = print_verdict(rt, v->common.json, &verdict);
     if (status != VCH_EXIT_DONE || v->export_root == NULL)
         return status;
-    rc = export_root(vch_passport_contents_of(p), v->export_root, &err);
+    rc = vch_passport_root_write(input.passport, v->export_root, &err);
     return rc == VOUCH_OK ? status : vch_command_fail(rt, COMMAND_VERIFY, rc, &err);
 }
 
@@ -152,6 +126,18 @@ int vch_cmd_passport_verify(vch_runtime *rt, int argc, char *argv[])
           .argument = "FILE",
           .help = "the federation's attestation.yaml, or a vouch policy file",
           .required = true },
+        { .name = "plan",
+          .letter = 'p',
+          .kind = VCH_OPTION_TEXT,
+          .offset = offsetof(verify_values, plan),
+          .argument = "FILE",
+          .help = "the plan that it must be for; otherwise this is not compared, and said so" },
+        { .name = "openfl-release",
+          .kind = VCH_OPTION_TEXT,
+          .offset = offsetof(verify_values, release),
+          .argument = "RELEASE",
+          .fallback = VCH_RELEASE_DEFAULT,
+          .help = "whose defaults the plan has" },
         { .name = "at",
           .kind = VCH_OPTION_MOMENT,
           .offset = offsetof(verify_values, at_unix_s),

@@ -77,6 +77,7 @@ typedef struct vch_passport_expectation {
     bool at_given;              /* judge at `at_unix_s`, else at `created` */
     int64_t at_unix_s;
     int64_t now_unix_s; /* a passport made later than this is refused */
+    bool current;       /* the certificate must still be in force now, whatever the moment */
 } vch_passport_expectation;
 
 /* For vch_admission_request.explain: notes each step in the vch_passport_verdict at `context`. */

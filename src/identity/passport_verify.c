@@ -94,6 +94,19 @@ static void check_created(const vch_passport_contents *c, const vch_passport_exp
         note(v, "created", true, "");
 }
 
+/* A passport stays true for ever; who takes a root from it wants an aggregator of today. */
+static void check_current(const vch_passport_expectation *e, vch_passport_verdict *v)
+{
+    int64_t skew = e->file == NULL ? 0 : (int64_t)vch_attestation_file_local(e->file)->clock_skew_s;
+    if (!e->current)
+        return;
+    if (e->now_unix_s > v->admission.exp_unix_s + skew)
+        refuse(v, "current", VCH_REFUSED_VALIDITY,
+               "its certificate ended: ask for the present passport");
+    else
+        note(v, "current", true, "");
+}
+
 static void judge_time(vch_passport_verdict *v)
 {
     char at[VCH_MOMENT_TEXT_SIZE];
@@ -176,6 +189,7 @@ vouch_code vch_passport_verify(const vch_passport *p, const vch_passport_expecta
     judge(c, expected, collateral, issuers, out);
     check_members(c, out);
     check_created(c, expected, out);
+    check_current(expected, out);
     judge_time(out);
     return VOUCH_OK;
 }

@@ -129,6 +129,20 @@ static void a_passport_verifies_years_later_as_of_when_it_was_made(void **state)
     CHECK(v.check_count >= 14);
 }
 
+static void an_aggregator_of_the_past_is_none_of_today(void **state)
+{
+    (void)state;
+    vch_passport_contents c = contents();
+    vch_passport_expectation e = usual();
+    e.current = true;
+    e.now_unix_s = WORLD_NOW + 86400 + 120; /* life and skew */
+    expect(&c, &e, VCH_ADMITTED);
+    e.now_unix_s++;
+    expect(&c, &e, VCH_REFUSED_VALIDITY);
+    e.current = false;
+    expect(&c, &e, VCH_ADMITTED);
+}
+
 static void the_members_of_the_pull_request_stand_at_the_top(void **state)
 {
     (void)state;
@@ -342,6 +356,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_passport_verifies_years_later_as_of_when_it_was_made),
+        TEST(an_aggregator_of_the_past_is_none_of_today),
         TEST(the_members_of_the_pull_request_stand_at_the_top),
         TEST(without_a_token_time_is_not_proven),
         TEST(another_moment_is_not_proven_by_the_token),
