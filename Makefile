@@ -5,7 +5,7 @@ T ?= 60
 # where `make install` puts things
 PREFIX ?= /usr/local
 
-.PHONY: all demo check lint asan tsan fuzz bench interop install clean
+.PHONY: all demo check lint asan tsan fuzz bench interop attacks install clean
 
 all: build/build.ninja
 	ninja -C build
@@ -41,6 +41,10 @@ bench: all
 interop: all
 	tools/bootstrap interop
 	tools/run_tests.py build --suite interop
+
+# Delete the defence against each known attack, one by one, and see its test fail.
+attacks: all
+	tools/attacks.py
 
 install: all
 	meson configure build --prefix=$(PREFIX)

@@ -43,9 +43,10 @@ signed_off() {
         git log -1 --format=%B "$c" | grep -q '^Signed-off-by: ' || { git log -1 --format='%h %s: no Signed-off-by' "$c"; return 1; }
     done
 }
+attacks() { tools/attacks.py --check; }
 manual_pages() { mandoc -T lint -W error "$build"/src/*.1 && bash -n "$build"/src/vouch.bash; }
 
-checks=${*:-"layers format banned_calls file_sizes workplace_words headers symbols shell cppcheck_ tidy signed_off manual_pages"}
+checks=${*:-"layers format banned_calls file_sizes workplace_words headers symbols shell cppcheck_ tidy signed_off manual_pages attacks"}
 # shellcheck disable=SC2086 # a list of words
 set -- $checks
 echo "1..$#"

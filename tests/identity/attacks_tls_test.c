@@ -101,6 +101,8 @@ static void *run_raw(void *context)
     r->reused = SSL_session_reused(ssl) == 1;
     if (r->connected)
         speak(r, ssl);
+    SSL_set_shutdown(ssl,
+                     SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* else it spoils the session */
     SSL_free(ssl);
     SSL_CTX_free(ctx);
     (void)close(r->fd);
