@@ -63,29 +63,32 @@ static void a_nonce_that_begins_a_forged_claims_buffer_is_refused(void **state)
     vch_claims victim = { .name = "col1", .role = VCH_ROLE_COLLABORATOR, .exp_unix_s = 1 };
     VCH_SCOPED(vch_buffer_drop) vch_buffer ours = vch_buffer_with_cap(VCH_CLAIMS_MAX_SIZE);
     CHECK_OK(vch_claims_build(&victim, &ours, &err), &err);
-    /* map(1) { "a": bytes(our whole claims buffer) }: N = a1 61 61 59 hh ll */
-    const uint8_t head[] = { 0xa1, 0x61, 'a', 0x59, (uint8_t)(ours.size >> 8), (uint8_t)ours.size };
-    uint8_t forged[6 + VCH_CLAIMS_MAX_SIZE];
-    memcpy(forged, head, sizeof head);
-    memcpy(forged + sizeof head, ours.data, ours.size);
-    /* What a quote over N and our claims would also be: a certificate quote over `forged`. */
-    uint8_t certificate_data[64];
-    CHECK_OK(vch_claims_report_data((vouch_span) { forged, sizeof head + ours.size },
-                                    certificate_data, &err),
-             &err);
+    /* map(1) { "a": bytes(a time, our whole claims buffer) }: val = a1 61 61 59 hh ll, iat a time */
+    const vouch_span iat = vch_span_str(IAT);
+    size_t size = iat.size + ours.size;
+    const uint8_t val[] = { 0xa1, 0x61, 'a', 0x59, (uint8_t)(size >> 8), (uint8_t)size };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer forged = vch_buffer_with_cap(2 * VCH_CLAIMS_MAX_SIZE);
+    vch_buffer_append(&forged, (vouch_span) { val, sizeof val });
+    vch_buffer_append(&forged, iat);
+    vch_buffer_append(&forged, vch_buffer_span(&ours));
     uint8_t token_data[64] = { 0 };
-    for (size_t split = 1; split <= sizeof head; split++) {
-        const vouch_span val = { head, split };
-        const vouch_span iat = { head + split, sizeof head - split };
-        CHECK(vch_token_quote_report_data(false, val, iat, vch_buffer_span(&ours), token_data, NULL)
+    CHECK(vch_token_quote_report_data(false, (vouch_span) { val, sizeof val }, iat,
+                                      vch_buffer_span(&ours), token_data, NULL)
+          == VOUCH_E_REFUSED);
+    for (size_t split = 1; split < sizeof val; split++) /* however he divides it */
+        CHECK(vch_token_quote_report_data(false, (vouch_span) { val, split },
+                                          (vouch_span) { val + split, sizeof val - split },
+                                          vch_buffer_span(&ours), token_data, NULL)
               == VOUCH_E_REFUSED);
-    }
     CHECK(vch_span_is_zero((vouch_span) { token_data, sizeof token_data }));
-    /* That the pair is real: without the check the two report data would be equal. */
-    VCH_SCOPED(vch_hash_drop) vch_hash *h = NULL;
+    /* That the pair is real: without the check the quote would also be a certificate quote. */
+    uint8_t certificate_data[64];
     uint8_t unchecked[64] = { 0 };
+    VCH_SCOPED(vch_hash_drop) vch_hash *h = NULL;
+    CHECK_OK(vch_claims_report_data(vch_buffer_span(&forged), certificate_data, &err), &err);
     CHECK_OK(vch_hash_new(VCH_HASH_SHA256, &h, &err), &err);
-    CHECK_OK(vch_hash_update(h, (vouch_span) { head, sizeof head }, &err), &err);
+    CHECK_OK(vch_hash_update(h, (vouch_span) { val, sizeof val }, &err), &err);
+    CHECK_OK(vch_hash_update(h, iat, &err), &err);
     CHECK_OK(vch_hash_update(h, vch_buffer_span(&ours), &err), &err);
     CHECK_OK(vch_hash_finish(h, unchecked, 32, &err), &err);
     CHECK(memcmp(unchecked, certificate_data, 64) == 0);
