@@ -44,9 +44,10 @@ signed_off() {
     done
 }
 attacks() { tools/attacks.py --check; }
+traces() { tools/check_trace.py docs/*-trace.md; }
 manual_pages() { mandoc -T lint -W error "$build"/src/*.1 && bash -n "$build"/src/vouch.bash; }
 
-checks=${*:-"layers format banned_calls file_sizes workplace_words headers symbols shell cppcheck_ tidy signed_off manual_pages attacks"}
+checks=${*:-"layers format banned_calls file_sizes workplace_words headers symbols shell cppcheck_ tidy signed_off manual_pages attacks traces"}
 # shellcheck disable=SC2086 # a list of words
 set -- $checks
 echo "1..$#"

@@ -461,6 +461,25 @@ static void missing_collateral_is_a_refusal(void **state)
     end(&v);
 }
 
+/* Strangers must not be able to have collateral fetched for whatever platform they name. */
+static void no_collateral_is_looked_for_before_the_enrolment_has_verified(void **state)
+{
+    (void)state;
+    vch_admission_rules rules = world_rules(&w);
+    rules.collateral = NULL;
+    for (int enrolled = 0; enrolled < 2; enrolled++) {
+        visit v;
+        vch_admission a = { 0 };
+        begin(&v, WORLD_COL1);
+        if (!enrolled)
+            v.e.site_key = w.site[WORLD_COL2];
+        issue(&v);
+        vch_admission_judge(&rules, &v.request, &a);
+        CHECK(a.code == (enrolled ? VCH_REFUSED_NO_COLLATERAL : VCH_REFUSED_ENROLMENT));
+        end(&v);
+    }
+}
+
 static void another_measurement_is_refused(void **state)
 {
     (void)state;
@@ -1030,6 +1049,7 @@ int main(void)
         USUAL(a_simulated_platform_under_a_production_policy_is_refused),
         USUAL(a_root_that_nobody_pinned_is_refused),
         TEST(missing_collateral_is_a_refusal),
+        TEST(no_collateral_is_looked_for_before_the_enrolment_has_verified),
         TEST(another_measurement_is_refused),
         TEST(a_debug_enclave_is_refused),
         USUAL(a_platform_state_that_is_not_accepted_is_refused),

@@ -285,7 +285,7 @@ static void a_slow_loris_handshake_is_cut_off_in_time(void **state)
     int64_t took_ms = vch_clock_monotonic_ms() - began_ms;
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK(server.dead && server.why.code == VOUCH_E_TIMEOUT);
-    CHECK(took_ms >= WIRE_CUT_MS && took_ms < 10 * WIRE_CUT_MS);
+    CHECK(took_ms >= WIRE_CUT_MS / 2 && took_ms < 20 * WIRE_CUT_MS);
     CHECK(l.sent > 0 && l.sent < 512); /* it was not yet through */
 }
 
