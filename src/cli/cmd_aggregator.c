@@ -33,6 +33,7 @@ typedef struct values {
     const char *listen;
     const char *federation_uuid;
     const char *release;
+    int64_t ungated_per_address;
 } values;
 
 static const vch_option options[] = {
@@ -72,6 +73,14 @@ static const vch_option options[] = {
       .argument = "RELEASE",
       .help = "whose defaults, setting names and arithmetic",
       .fallback = VCH_RELEASE_DEFAULT },
+    { .name = "ungated-per-address",
+      .kind = VCH_OPTION_INTEGER,
+      .offset = offsetof(values, ungated_per_address),
+      .argument = "N",
+      .fallback = "64",
+      .min = 1,
+      .max = 2000,
+      .help = "connections of one address that are not admitted yet; 2000 in all" },
 };
 
 static const vch_usage usage = {
@@ -223,7 +232,7 @@ static vouch_code make_aggregator(service *s, vouch_error *err)
     return vch_aggregator_new(&how, &model, &s->aggregator, err);
 }
 
-static vouch_code make_server(service *s, const vch_endpoint *at, vouch_error *err)
+static vouch_code make_server(service *s, const vch_endpoint *at, const values *v, vouch_error *err)
 {
     size_t count = 0;
     const vch_grpc_method *methods = vch_aggregator_methods(&count);
@@ -235,6 +244,7 @@ static vouch_code make_server(service *s, const vch_endpoint *at, vouch_error *e
                                           .methods = methods,
                                           .method_count = count,
                                           .context = s->aggregator,
+                                          .ungated_per_address = (size_t)v->ungated_per_address,
                                           .log = &s->rt->log };
     return vch_grpc_server_new(&how, &s->server, err);
 }
@@ -261,12 +271,12 @@ static void announce(service *s, vch_endpoint at)
             VCH_INT("collaborators", s->site.view->member_count));
 }
 
-static vouch_code serve(service *s, const char *listen, vouch_error *err)
+static vouch_code serve(service *s, const values *v, vouch_error *err)
 {
     vch_endpoint at;
     vouch_code rc = vch_site_read(&s->site_options, &s->site, err);
     if (rc == VOUCH_OK)
-        rc = find_endpoint(s, listen, &at, err);
+        rc = find_endpoint(s, v->listen, &at, err);
     if (rc == VOUCH_OK)
         rc = vch_loop_new(&s->loop, err);
     if (rc == VOUCH_OK)
@@ -276,7 +286,7 @@ static vouch_code serve(service *s, const char *listen, vouch_error *err)
     if (rc == VOUCH_OK)
         rc = vch_workers_new(s->loop, WORKERS, WAITING_MAX, &s->workers, err);
     if (rc == VOUCH_OK)
-        rc = make_server(s, &at, err);
+        rc = make_server(s, &at, v, err);
     if (rc == VOUCH_OK)
         rc = vch_signal_new(s->loop, SIGTERM, on_signal, s, &s->signals[0], err);
     if (rc == VOUCH_OK)
@@ -314,10 +324,11 @@ int vch_cmd_aggregator_start(vch_runtime *rt, int argc, char *argv[])
                                     .federation_uuid = v.federation_uuid,
                                     .openfl_release = v.release } };
     vch_process_ignore_broken_pipes();
+    vch_process_raise_file_limit();
     vouch_code rc = vch_process_harden(&err);
     if (rc == VOUCH_OK)
         rc = vch_secure_heap_start(&err);
     if (rc == VOUCH_OK)
-        rc = serve(&s, v.listen, &err);
+        rc = serve(&s, &v, &err);
     return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, COMMAND, rc, &err);
 }
