@@ -8,6 +8,7 @@
 #include "config/schema.h"
 #include "config/yaml_dump.h"
 #include "crypto/hash.h"
+#include "policy/builder.h"
 #include "policy/rules.h"
 
 #define DUMP_MAX_SIZE (8 * VCH_YAML_MAX_SIZE)
@@ -136,12 +137,29 @@ static const vch_setting file_table[] = {
       .help = "true accepts debug enclaves; not given: false" },
 };
 
+/* What people bring from Intel's service is called by its name. */
+static vouch_code check_form(const char *name, vouch_span text, vch_faults *faults,
+                             vouch_error *err)
+{
+    vch_policy_form form = vch_policy_form_of(text);
+    if (form == VCH_POLICY_REGO)
+        vch_faults_add(faults, false, name, 1, 1, "%s", vch_policy_rego_refusal);
+    if (form == VCH_POLICY_BUILDER)
+        vch_faults_add(
+            faults, false, name, 1, 1,
+            "this is the JSON of Intel's Policy Builder, which vouch-verifyd takes under "
+            "`policies`; everywhere else a Vouch policy (YAML) is wanted");
+    return form == VCH_POLICY_VOUCH ? VOUCH_OK : vch_faults_check(faults, err);
+}
+
 vouch_code vch_policy_parse_all(const char *name, vouch_span yaml, vch_faults *faults,
                                 vouch_policy **out, vouch_error *err)
 {
     VCH_SCOPED(vch_yaml_drop) vch_yaml *doc = NULL;
     policy_file file = { 0 };
-    vouch_code rc = vch_yaml_parse(name, yaml, faults, &doc, err);
+    vouch_code rc = check_form(name, yaml, faults, err);
+    if (rc == VOUCH_OK)
+        rc = vch_yaml_parse(name, yaml, faults, &doc, err);
     if (rc != VOUCH_OK)
         return rc;
     const vch_yaml_node *root = vch_yaml_root(doc);

@@ -6,6 +6,7 @@
 #include "codec/json.h"
 #include "codec/json_writer.h"
 #include "crypto/hash.h"
+#include "result/token_exports.h"
 
 #define SPAN(array) ((vouch_span) { (array), sizeof(array) })
 
@@ -66,6 +67,7 @@ static void put_common(vch_json_writer *w, const vch_token_statement *s)
         vch_json_put_hex(w, "root_sha256", SPAN(s->claims->root_sha256));
         vch_json_put_bool(w, "simulated", true);
     }
+    vch_token_put_exports(w, s);
     vch_json_end(w);
     put_policy_list(w, s, true);
     put_policy_list(w, s, false);
@@ -100,10 +102,7 @@ static vouch_code put_attester(vch_json_writer *w, const vch_token_statement *s,
     const vouch_claims *c = s->claims;
     if (c->advisory_count > 0) {
         vch_json_key(w, "attester_advisory_ids");
-        vch_json_begin_array(w);
-        for (size_t i = 0; i < c->advisory_count; i++)
-            vch_json_string(w, c->advisory_ids[i]);
-        vch_json_end(w);
+        vch_token_put_advisories(w, c);
     }
     vouch_code rc = put_data(w, s->held_data, err);
     if (rc != VOUCH_OK)

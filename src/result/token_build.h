@@ -22,6 +22,12 @@ typedef struct vch_token_policy {
     bool matched;
 } vch_token_policy;
 
+/* A claim that a policy gives another name, in policy_defined_claims. Of equal names the first counts. */
+typedef struct vch_token_export {
+    const char *name;
+    const char *claim; /* "sgx_isvsvn"; one that the token does not have is left out */
+} vch_token_export;
+
 /* The nonce as it came, three base64 texts; val NULL: none came. */
 typedef struct vch_token_nonce {
     const char *val, *iat, *signature;
@@ -50,6 +56,8 @@ typedef struct vch_token_statement {
     vch_token_collateral collateral;
     const vch_token_policy *policies;
     size_t policy_count;
+    const vch_token_export *exports;
+    size_t export_count;
 } vch_token_statement;
 
 /* The payload's JSON, appended. Fails with VOUCH_E_LIMIT, _CRYPTO, _MEMORY. */

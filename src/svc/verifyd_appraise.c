@@ -11,6 +11,7 @@
 #include "crypto/hash.h"
 #include "crypto/pem.h"
 #include "identity/collateral_cache.h"
+#include "policy/builder.h"
 #include "policy/policy.h"
 #include "result/token_content.h"
 
@@ -20,6 +21,7 @@ typedef struct loaded_policy {
     char id[VCH_UUID_TEXT_SIZE + 1];
     uint8_t sha384[VCH_SHA384_SIZE];
     vouch_policy *policy;
+    vch_builder_policy *builder; /* in place of `policy` */
 } loaded_policy;
 
 struct vch_appraiser {
@@ -33,8 +35,10 @@ void vch_appraiser_free(vch_appraiser *appraiser)
     if (appraiser == NULL)
         return;
     vch_collateral_cache_free(appraiser->collateral);
-    for (size_t i = 0; i < appraiser->policy_count; i++)
+    for (size_t i = 0; i < appraiser->policy_count; i++) {
         vouch_policy_free(appraiser->policies[i].policy);
+        vch_builder_free(appraiser->policies[i].builder);
+    }
     free(appraiser->policies);
     free(appraiser);
 }
@@ -81,9 +85,14 @@ static vouch_code load_policy(const vch_verifyd_policy_file *file, loaded_policy
     vouch_code rc = vch_file_read(file->file, VCH_YAML_MAX_SIZE, &text, err);
     if (rc == VOUCH_OK)
         rc = vch_sha384(vch_buffer_span(&text), out->sha384, err);
-    if (rc == VOUCH_OK)
-        rc = vouch_policy_parse(file->file, vch_buffer_span(&text), &out->policy, err);
-    return rc;
+    if (rc != VOUCH_OK)
+        return rc;
+    rc = vch_policy_form_of(vch_buffer_span(&text)) == VCH_POLICY_BUILDER
+             ? vch_builder_parse(file->file, vch_buffer_span(&text), &out->builder, err)
+             : vouch_policy_parse(file->file, vch_buffer_span(&text), &out->policy, err);
+    return rc == VOUCH_OK || rc == VOUCH_E_MEMORY
+               ? rc
+               : vouch_wrap(err, VOUCH_E_CONFIG, "policy %s", out->id);
 }
 
 static vouch_code load_policies(const vch_verifyd_config *config, vch_appraiser *a,
@@ -226,14 +235,26 @@ static vouch_code check_binding(const vch_attest_request *request, vch_attest_re
     return VOUCH_OK;
 }
 
+/* Past the cap a renamed claim is missing from the token; it stands there under its own name. */
+static void add_exports(const vch_builder_policy *builder, vouch_tee tee, vch_attest_result *result)
+{
+    const vch_builder_export *list = NULL;
+    size_t count = vch_builder_exports(builder, tee, &list);
+    for (size_t i = 0; i < count && result->export_count < VCH_ATTEST_EXPORTS_MAX; i++)
+        result->exports[result->export_count++] =
+            (vch_token_export) { list[i].name, list[i].claim };
+}
+
 static bool judge_policy(const loaded_policy *p, int64_t now_unix_s, vch_attest_result *result)
 {
     VCH_SCOPED(vch_reasons_drop) vch_reasons reasons = { 0 };
     const vouch_claims *claims = vouch_appraisal_claims(result->appraisal);
     vch_token_policy *entry = &result->policies[result->policy_count++];
-    *entry =
-        (vch_token_policy) { .id = p->id,
-                             .matched = vch_policy_judge(p->policy, claims, now_unix_s, &reasons) };
+    bool matched = p->builder != NULL ? vch_builder_judge(p->builder, claims, now_unix_s, &reasons)
+                                      : vch_policy_judge(p->policy, claims, now_unix_s, &reasons);
+    *entry = (vch_token_policy) { .id = p->id, .matched = matched };
+    if (p->builder != NULL)
+        add_exports(p->builder, claims->tee, result);
     memcpy(entry->sha384, p->sha384, sizeof entry->sha384);
     return entry->matched;
 }

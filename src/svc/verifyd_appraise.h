@@ -15,6 +15,7 @@
 #include "vouch/verifier.h"
 
 #define VCH_VERIFYD_MESSAGE_SIZE 320
+#define VCH_ATTEST_EXPORTS_MAX 64
 
 typedef struct vch_appraiser vch_appraiser;
 
@@ -34,6 +35,8 @@ typedef struct vch_attest_result {
     vch_token_collateral collateral;
     vch_token_policy policies[VCH_VERIFYD_POLICIES_MAX];
     size_t policy_count;
+    vch_token_export exports[VCH_ATTEST_EXPORTS_MAX]; /* of the policies judged, in their order */
+    size_t export_count;
 } vch_attest_result;
 
 /* The policies for a request that asks for none. */

@@ -181,6 +181,8 @@ static vouch_code make_token(const vch_attest_desk *desk, const vch_attest_call 
         .collateral = result->collateral,
         .policies = result->policies,
         .policy_count = result->policy_count,
+        .exports = result->exports,
+        .export_count = result->export_count,
     };
     vch_buffer_append_fmt(&jku, "%s/certs", desk->base_url);
     const char *jku_text = vch_buffer_text(&jku);

@@ -11,6 +11,7 @@
 #include "crypto/hash.h"
 #include "crypto/pem.h"
 #include "crypto/rand.h"
+#include "policy/builder.h"
 #include "policy/policy.h"
 #include "store/verifier_store.h"
 #include "svc/verifyd_attest.h"
@@ -107,22 +108,31 @@ static vouch_code copy_roots(const vch_verifyd_init_options *o, vouch_error *err
 }
 
 /* A policy that cannot be read must not be found only by the first client that asks for it. */
+static vouch_code check_policy(const char *path, vouch_span text, bool *out_json, vouch_error *err)
+{
+    VCH_SCOPED(vch_policy_drop) vouch_policy *policy = NULL;
+    VCH_SCOPED(vch_builder_drop) vch_builder_policy *builder = NULL;
+    *out_json = vch_policy_form_of(text) == VCH_POLICY_BUILDER;
+    return *out_json ? vch_builder_parse(path, text, &builder, err)
+                     : vouch_policy_parse(path, text, &policy, err);
+}
+
 static vouch_code copy_policies(const vch_verifyd_init_options *o, vch_verifyd_init_result *result,
                                 vouch_error *err)
 {
     for (size_t i = 0; i < o->policy_count; i++) {
-        char name[64];
+        bool json = false;
         VCH_SCOPED(vch_buffer_drop) vch_buffer text = { 0 };
-        VCH_SCOPED(vch_policy_drop) vouch_policy *policy = NULL;
         vouch_code rc = vch_uuid_draw(result->policy_ids[i], err);
         if (rc == VOUCH_OK)
             rc = vch_file_read(o->policies[i], VCH_YAML_MAX_SIZE, &text, err);
         if (rc == VOUCH_OK)
-            rc = vouch_policy_parse(o->policies[i], vch_buffer_span(&text), &policy, err);
+            rc = check_policy(o->policies[i], vch_buffer_span(&text), &json, err);
         if (rc != VOUCH_OK)
             return rc;
-        (void)snprintf(name, sizeof name, "policies/%s.yaml", result->policy_ids[i]);
-        rc = write_at(o, name, vch_buffer_span(&text), 0644, err);
+        (void)snprintf(result->policy_files[i], sizeof result->policy_files[i], "policies/%s.%s",
+                       result->policy_ids[i], json ? "json" : "yaml");
+        rc = write_at(o, result->policy_files[i], vch_buffer_span(&text), 0644, err);
         if (rc != VOUCH_OK)
             return rc;
     }
@@ -156,13 +166,14 @@ static void put_policies(const vch_verifyd_init_options *o, const vch_verifyd_in
                          vch_buffer *out)
 {
     vch_buffer_append_str(out,
-                          "\n# Vouch policies; a token names those that matched and those that "
+                          "\n# Policies, Vouch's YAML or the JSON of Intel's Policy Builder; a "
+                          "token names those that matched and those that "
                           "did not. A request may\n# ask for some by their ids and demand that "
                           "they match.\npolicies:");
     vch_buffer_append_str(out, o->policy_count == 0 ? " []\n" : "\n");
     for (size_t i = 0; i < o->policy_count; i++)
-        vch_buffer_append_fmt(out, "  - {id: %s, file: policies/%s.yaml}\n", result->policy_ids[i],
-                              result->policy_ids[i]);
+        vch_buffer_append_fmt(out, "  - {id: %s, file: %s}\n", result->policy_ids[i],
+                              result->policy_files[i]);
 }
 
 static void put_service(const vch_verifyd_init_options *o, const vch_verifyd_init_result *result,

@@ -34,6 +34,7 @@ typedef struct vch_verifyd_init_result {
     char token_root_sha256[65]; /* what attestation.yaml pins in token_issuers */
     char base_url[VCH_VERIFYD_URL_SIZE];
     char policy_ids[VCH_VERIFYD_INIT_POLICIES_MAX][VCH_UUID_TEXT_SIZE + 1];
+    char policy_files[VCH_VERIFYD_INIT_POLICIES_MAX][64]; /* within the directory */
 } vch_verifyd_init_result;
 
 /* Fails with VOUCH_E_CONFIG, _IO, _CRYPTO, _MEMORY; what was written by then stays. */

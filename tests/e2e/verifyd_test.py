@@ -315,6 +315,42 @@ def policies_are_named_as_matched_or_not():
     refused(S.attest(sgx_request(S, policy_ids=[match] * 11)), "policy_ids")
 
 
+def policy_builders_json_is_judged_beside_our_yaml_and_rego_is_told():
+    builder = STAGE.dir / "builder.json"
+    rules = {"sgx_mrenclave": ["22" * 32, MRENCLAVE], "sgx_is_debuggable": False,
+             "tcb_status_allowed": ["UpToDate"], "allowed_advisory_ids": []}
+    builder.write_text(json.dumps({"policy": {"composite_appraisal": {
+        "sgx": rules, "export": {"sgx": {"sgx_mrenclave": "code", "sgx_isvsvn": "my_svn",
+                                         "attester_tcb_status": "status"}}}}}))
+    other = STAGE.dir / "builder-other.json"
+    other.write_text(json.dumps({"policy": {"sgx_appraisal": {"sgx_isvsvn_min": 65535}}}))
+    service = STAGE.service("builder", SGX, "--policy", builder, "--policy", other, "--policy",
+                            STAGE.policy("beside", SGX))
+    ids = [p["id"] for p in service.made["policies"]]
+    claims = parts(token_of(service.attest(sgx_request(service))))[1]
+    assert [p["id"] for p in claims["policy_ids_matched"]] == [ids[0], ids[2]], claims
+    assert [p["id"] for p in claims["policy_ids_unmatched"]] == [ids[1]]
+    assert claims["policy_ids_matched"][0]["hash"] == b64(hashlib.sha384(builder.read_bytes()).digest())
+    assert claims["policy_ids_unmatched"][0]["hash"] == b64(hashlib.sha384(other.read_bytes()).digest())
+    assert claims["policy_defined_claims"] == {
+        "simulated": True, "root_sha256": ROOT_DIGEST, "code": MRENCLAVE, "my_svn": claims["sgx_isvsvn"],
+        "status": "UpToDate"}
+    refused(service.attest(sgx_request(service, policy_ids=[ids[1]], policy_must_match=True)),
+            "does not match")
+    config = pathlib.Path(service.made["config"])
+    rego = "import rego.v1\ndefault match := false\nmatch if { input.sgx.sgx_isvsvn >= 1 }\n"
+    for name, text in (("p.rego", rego), ("p.json", json.dumps({"policy": rego}))):
+        config.with_name(name).write_text(text)
+        bad = config.with_name("rego.yaml")
+        bad.write_text(config.read_text().replace(f"policies/{ids[1]}.json", name))
+        done = program("vouch-verifyd", "--config", bad, "--check-config")
+        assert done.returncode == 2 and "Rego, which is not evaluated here" in done.stderr, done
+        done = program("vouch-verifyd", "init", STAGE.dir / f"with-{name}", "--host", "127.0.0.1",
+                       "--policy", config.with_name(name))
+        assert done.returncode == 2 and "Rego, which is not evaluated here" in done.stderr, done
+    service.stop()
+
+
 def the_wrong_tee_or_foreign_evidence_is_refused():
     request = sgx_request(S)
     refused(S.attest({"tdx": request}, 2), "TEE")
@@ -764,6 +800,7 @@ try:
         a_revoked_platform_gets_no_token_and_an_old_one_does,
         a_debug_enclave_is_told,
         policies_are_named_as_matched_or_not,
+        policy_builders_json_is_judged_beside_our_yaml_and_rego_is_told,
         the_wrong_tee_or_foreign_evidence_is_refused,
         malformed_bodies_are_400_and_name_the_fault,
         a_key_is_demanded_and_compared,
