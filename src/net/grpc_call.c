@@ -39,6 +39,8 @@ struct vch_grpc_call {
     vch_h2_body body;
     void (*release)(void *owner);
     void *owner;
+    vch_buffer head; /* of an answer with a tail */
+    vch_grpc_tail tail;
 };
 
 /* --- answers --- */
@@ -77,7 +79,7 @@ static void mark_answered(vch_grpc_call *call)
 static void reply(vch_grpc_call *call, vouch_span message, void (*release)(void *owner),
                   void *owner)
 {
-    if (call->answered || message.size > UINT32_MAX) {
+    if (call->answered || message.size + call->body.pull_size > UINT32_MAX) {
         if (release != NULL)
             release(owner);
         if (!call->answered)
@@ -113,6 +115,29 @@ void vch_grpc_call_reply_given(vch_grpc_call *call, vch_buffer *message)
     uint8_t *data = message->data;
     *message = (vch_buffer) { .cap = message->cap };
     reply(call, span, free, data);
+}
+
+static bool pull(vch_h2_body *body, uint64_t offset, void *out, size_t size)
+{
+    const vch_grpc_call *call =
+        (const vch_grpc_call *)(const void *)((const char *)body - offsetof(vch_grpc_call, body));
+    return call->tail.read(call->tail.context, offset, out, size);
+}
+
+void vch_grpc_call_reply_pulled(vch_grpc_call *call, vch_buffer *head, const vch_grpc_tail *tail)
+{
+    if (call->answered) {
+        vch_buffer_drop(head);
+        if (tail->release != NULL)
+            tail->release(tail->context);
+        return;
+    }
+    call->head = *head;
+    *head = (vch_buffer) { .cap = head->cap };
+    call->tail = *tail;
+    call->body.pull = pull;
+    call->body.pull_size = tail->size > UINT32_MAX ? UINT32_MAX + UINT64_C(1) : tail->size;
+    reply(call, vch_buffer_span(&call->head), tail->release, tail->context);
 }
 
 void vch_grpc_call_reply(vch_grpc_call *call, vouch_span message)
@@ -314,6 +339,7 @@ static void call_free(vch_grpc_call *call)
     if (call->owed > 0)
         (void)nghttp2_session_consume_connection(vch_h2_session(call->conn->h2), call->owed);
     vch_timer_free(call->deadline);
+    vch_buffer_drop(&call->head);
     vch_buffer_drop(&call->collected);
     free(call);
 }

@@ -56,6 +56,19 @@ void vch_grpc_call_reply_given(vch_grpc_call *call, vch_buffer *message);
 /* The same, borrowed until release(owner): tensors shared between many answers. */
 void vch_grpc_call_reply_shared(vch_grpc_call *call, vouch_span message,
                                 void (*release)(void *owner), void *owner);
+
+/* The rest of an answer, read only as the peer takes it: one that does not read costs no memory. */
+typedef struct vch_grpc_tail {
+    uint64_t size; /* bytes */
+    void *context;
+    /* Fill `out` with the bytes from `offset`, which only rises. False: the call is reset. */
+    bool (*read)(void *context, uint64_t offset, void *out, size_t size);
+    void (*release)(void *context); /* once, read to the end or not; may be NULL */
+} vch_grpc_tail;
+
+/* Answer with one message, `head` (given, left empty) and then `tail`, and status OK. */
+void vch_grpc_call_reply_pulled(vch_grpc_call *call, vch_buffer *head, const vch_grpc_tail *tail);
+
 /* End with a status that is not OK and a text that the peer may read. */
 VOUCH_PRINTF(3, 4)
 void vch_grpc_call_fail(vch_grpc_call *call, vch_grpc_code code, const char *fmt, ...);

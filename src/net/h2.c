@@ -153,6 +153,18 @@ static vouch_span take(vouch_span *from, size_t size)
     return part;
 }
 
+/* false: the owner could not read them. */
+static bool pull(vch_buffer *out, vch_h2_body *body, size_t size)
+{
+    uint8_t *to = size == 0 ? NULL : vch_buffer_extend(out, size);
+    if (to == NULL)
+        return true; /* nothing to read, or the buffer has failed */
+    if (!body->pull(body, body->pulled, to, size))
+        return false;
+    body->pulled += size;
+    return true;
+}
+
 /* A DATA frame without a copy in between: head, then bytes out of the message itself. */
 static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head,
                         size_t size, nghttp2_data_source *source, void *user_data)
@@ -165,19 +177,27 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (is_full(h2))
         return NGHTTP2_ERR_WOULDBLOCK;
+    size_t before = h2->out.size;
     vch_buffer_append(&h2->out, (vouch_span) { head, FRAME_HEAD_SIZE });
     vouch_span prefix = { body->prefix + body->prefix_sent,
                           sizeof body->prefix - body->prefix_sent };
     vouch_span part = take(&prefix, size);
     vch_buffer_append(&h2->out, part);
     body->prefix_sent += part.size;
-    vch_buffer_append(&h2->out, take(&body->rest, size - part.size));
+    size -= part.size;
+    part = take(&body->rest, size);
+    vch_buffer_append(&h2->out, part);
+    if (!pull(&h2->out, body, size - part.size)) {
+        h2->out.size = before;
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
     return h2->out.failed == VOUCH_OK ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-static size_t body_left(const vch_h2_body *body)
+static uint64_t body_left(const vch_h2_body *body)
 {
-    return sizeof body->prefix - body->prefix_sent + body->rest.size;
+    return sizeof body->prefix - body->prefix_sent + body->rest.size + body->pull_size
+           - body->pulled;
 }
 
 /* Go on to the next message, or note that there is none; false: the stream is broken. */
@@ -201,8 +221,8 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *u
     vch_h2_body *body = source->ptr;
     if (body->dead || (body_left(body) == 0 && !body->last && !advance(body)))
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    size_t left = body_left(body);
-    size_t now = left < size ? left : size;
+    uint64_t left = body_left(body);
+    size_t now = left < size ? (size_t)left : size;
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     if (now < left || (body->next != NULL && !body->last))
         return (ssize_t)now;
@@ -216,9 +236,10 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *u
 
 void vch_h2_body_set(vch_h2_body *body, vouch_span message)
 {
+    uint64_t size = message.size + body->pull_size;
     body->prefix[0] = 0; /* not compressed */
     for (int i = 0; i < 4; i++)
-        body->prefix[1 + i] = (uint8_t)(message.size >> (24 - 8 * i));
+        body->prefix[1 + i] = (uint8_t)(size >> (24 - 8 * i));
     body->prefix_sent = 0;
     body->rest = message;
 }

@@ -87,6 +87,9 @@ struct vch_h2_body {
     uint8_t prefix[5];
     size_t prefix_sent;
     vouch_span rest; /* of the present message */
+    /* Bytes after `rest`, read only as the peer takes them; false: the stream is reset. */
+    bool (*pull)(vch_h2_body *body, uint64_t offset, void *out, size_t size);
+    uint64_t pull_size, pulled;
     /* NULL: the present message is the only one. Else the next message. */
     vch_h2_more (*next)(vch_h2_body *body, vouch_span *out);
     bool dead; /* the bytes are gone: nothing more may be sent of it */
@@ -95,6 +98,7 @@ struct vch_h2_body {
                      int32_t stream_id); /* put trailers; NULL: none */
 };
 
+/* The next message; one with `pull` set, and its size, is of both. */
 void vch_h2_body_set(vch_h2_body *body, vouch_span message);
 nghttp2_data_provider vch_h2_body_provider(vch_h2_body *body);
 

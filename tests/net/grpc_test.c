@@ -39,6 +39,7 @@ typedef struct seen {
     bool pause;
     bool waiting_arrived, wait_ended;
     vouch_span big;
+    uint64_t pulled, pull_fails_at; /* 0: never */
 } seen;
 
 static void echo(void *context, vch_grpc_call *call, vouch_span request)
@@ -64,6 +65,28 @@ static void big(void *context, vch_grpc_call *call, vouch_span request)
     (void)request;
     seen *s = context;
     vch_grpc_call_reply_shared(call, s->big, release, s);
+}
+
+static bool pulled_bytes(void *context, uint64_t offset, void *out, size_t size)
+{
+    seen *s = context;
+    CHECK(offset == s->pulled); /* each byte once, in order */
+    if (s->pull_fails_at > 0 && offset + size > s->pull_fails_at)
+        return false;
+    memcpy(out, s->big.data + offset, size);
+    s->pulled += size;
+    return true;
+}
+
+static void pulled(void *context, vch_grpc_call *call, vouch_span request)
+{
+    seen *s = context;
+    const vch_grpc_tail tail = { s->big.size, s, pulled_bytes, release };
+    vch_buffer head = vch_buffer_with_cap(request.size);
+    vch_buffer_append(&head, request);
+    s->pulled = 0;
+    vch_grpc_call_reply_pulled(call, &head, &tail);
+    CHECK(head.data == NULL);
 }
 
 static void wait_begin(void *context, vch_grpc_call *call)
@@ -131,6 +154,7 @@ static const vch_grpc_method methods[] = {
     { .path = "/t.S/Echo", .unary = echo, .message_max_size = 100000 },
     { .path = "/t.S/Fail", .unary = refuse },
     { .path = "/t.S/Big", .unary = big },
+    { .path = "/t.S/Pulled", .unary = pulled },
     { .path = "/t.S/Wait",
       .begin = wait_begin,
       .half_close = wait_half_close,
@@ -435,6 +459,53 @@ static void a_large_shared_answer_arrives_and_is_released_once(void **state)
     run_until(NULL);
     CHECK(r.seen.released == 2);
     CHECK(vch_grpc_client_usable(r.client));
+    free(bytes);
+    rig_stop(&r);
+}
+
+static void the_tail_of_an_answer_is_read_as_the_peer_takes_it(void **state)
+{
+    (void)state;
+    rig r = { 0 };
+    rig_start(&r);
+    uint8_t *bytes = malloc(BIG);
+    CHECK(bytes != NULL);
+    for (size_t i = 0; i < BIG; i++)
+        bytes[i] = (uint8_t)(i * 2654435761U >> 13);
+    r.seen.big = (vouch_span) { bytes, BIG };
+    vch_grpc_answer a = ask(&r, "/t.S/Pulled", vch_span_str("head"));
+    CHECK(a.status.code == VCH_GRPC_OK && a.message.size == BIG + 4);
+    CHECK(memcmp(a.message.data, "head", 4) == 0 && memcmp(a.message.data + 4, bytes, BIG) == 0);
+    CHECK(r.seen.released == 1 && r.seen.pulled == BIG);
+    vch_grpc_answer_drop(&a);
+
+    r.seen.big.size = 0; /* no tail at all */
+    a = ask(&r, "/t.S/Pulled", vch_span_str("head"));
+    CHECK(a.status.code == VCH_GRPC_OK && a.message.size == 4 && r.seen.released == 2);
+    vch_grpc_answer_drop(&a);
+    free(bytes);
+    rig_stop(&r);
+}
+
+static void an_answer_whose_tail_cannot_be_read_never_looks_whole(void **state)
+{
+    (void)state;
+    rig r = { 0 };
+    rig_start(&r);
+    uint8_t *bytes = calloc(1, BIG);
+    CHECK(bytes != NULL);
+    r.seen.big = (vouch_span) { bytes, BIG };
+    r.seen.pull_fails_at = BIG / 2;
+    const vch_grpc_request request = { .path = "/t.S/Pulled", .message = vch_span_str("head") };
+    vch_grpc_answer a = { 0 };
+    vouch_error err = { 0 };
+    vouch_code rc = vch_grpc_client_call(r.client, &request, &a, &err);
+    CHECK(rc != VOUCH_OK || a.status.code != VCH_GRPC_OK);
+    CHECK(r.seen.released == 1 && r.seen.pulled <= BIG / 2);
+    vch_grpc_answer_drop(&a);
+    a = ask(&r, "/t.S/Echo", vch_span_str("still here"));
+    CHECK(a.status.code == VCH_GRPC_OK);
+    vch_grpc_answer_drop(&a);
     free(bytes);
     rig_stop(&r);
 }
@@ -783,6 +854,8 @@ int main(void)
         TEST(a_broken_source_never_looks_like_a_whole_stream),
         TEST(a_message_over_its_limit_is_refused_by_its_announcement),
         TEST(a_large_shared_answer_arrives_and_is_released_once),
+        TEST(the_tail_of_an_answer_is_read_as_the_peer_takes_it),
+        TEST(an_answer_whose_tail_cannot_be_read_never_looks_whole),
         TEST(an_answer_can_be_taken_as_it_comes_and_refused),
         TEST(a_call_may_be_answered_long_after),
         TEST(a_handler_learns_that_its_call_died),
