@@ -6,7 +6,8 @@ usage: tools/run_tests.py BUILD... [--suite NAME]... [NAME-PART]...
 A word that is no directory with a build in it is part of the names of the tests to run. Without --suite all
 run but `interop`.
 
-Exit status 1 if anything failed or nothing ran. A skip is printed with its reason and counted.
+Exit status 1 if anything failed or nothing ran. A skip is printed with its reason and counted. A test's line
+`# row TITLE | CELL | ...` becomes a row of the table TITLE, printed before the end.
 """
 import argparse
 import concurrent.futures
@@ -75,6 +76,18 @@ def count(output, status):
     return passed, failed, skipped
 
 
+def print_tables(rows):
+    """`rows`: TITLE and cells of each, in the order of the tests."""
+    for title in dict.fromkeys(r[0] for r in rows):
+        table = [r[1:] for r in rows if r[0] == title]
+        widths = [max(len(r[i]) for r in table if i < len(r)) for i in range(max(map(len, table)))]
+        print(f"\n{title}")
+        for r in table:
+            print("  " + "  ".join(c.ljust(w) for c, w in zip(r, widths)).rstrip())
+    if rows:
+        print()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--suite", action="append", default=[])
@@ -86,9 +99,12 @@ def main():
              if is_wanted({s.split(":")[-1] for s in t["suite"]}, args.suite)
              and (not parts or any(p in t["name"] for p in parts))]
     totals = [0, 0, 0]
+    rows = []
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         for test, (output, status, seconds) in zip(tests, pool.map(run, tests)):
             passed, failed, skipped = count(output, status)
+            rows += [[c.strip() for c in line[6:].split("|")] for line in output.splitlines()
+                     if line.startswith("# row ")]
             totals = [t + len(n) for t, n in zip(totals, (passed, failed, skipped))]
             print(f"{'FAIL' if failed else 'ok  '} {test['name']:44} {len(passed):4} passed"
                   f"{seconds:8.2f} s", flush=True)
@@ -97,6 +113,7 @@ def main():
             if failed:
                 print("     " + "\n     ".join(failed))
                 print("     | " + "\n     | ".join(output.splitlines()[-60:]), flush=True)
+    print_tables(rows)
     tail = f", {totals[2]} skipped" if totals[2] else ""
     print(f"{totals[0]} passed, {totals[1]} failed{tail}")
     sys.exit(1 if totals[1] or not totals[0] else 0)

@@ -65,7 +65,8 @@ static bool read_real(const vch_yaml_node *value, const vch_setting *s, void *ou
                       vch_yaml_kind_name(vch_yaml_kind_of(value)));
         return false;
     }
-    if (!(number >= (double)s->min && number <= (double)s->max)) { /* also refuses a NaN */
+    bool open = s->max == INT64_MAX;
+    if (!(number >= (double)s->min && (open || number <= (double)s->max))) { /* nor a NaN */
         vch_faults_at(faults, value, "%s is %.40s; it must be from %" PRId64 " to %" PRId64, s->key,
                       vch_yaml_written(value), s->min, s->max);
         return false;

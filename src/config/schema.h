@@ -25,7 +25,7 @@
 typedef enum vch_setting_type {
     VCH_SETTING_BOOL,    /* bool */
     VCH_SETTING_INT,     /* int64_t in [min, max] */
-    VCH_SETTING_REAL,    /* double in [min, max] */
+    VCH_SETTING_REAL,    /* double in [min, max]; max INT64_MAX: any number, infinity too */
     VCH_SETTING_TEXT,    /* const char *, of the document; [min, max] bytes, max 0: any */
     VCH_SETTING_HEX,     /* uint8_t[max]: exactly `max` bytes as 2 * max digits, quoted or not */
     VCH_SETTING_MOMENT,  /* int64_t, Unix seconds */

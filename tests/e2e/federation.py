@@ -1,35 +1,16 @@
 """What tests of whole federations share: sites made by the commands a user would type, processes, real peers."""
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import pathlib
 import secrets
-import shutil
 import socket
 import subprocess
-import sys
 import time
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 DIGITS = CHECKOUT / "examples/data/optdigits.csv"
-
-
-def openfl_environment(build, release, *pins):
-    """The bin directory of a virtual environment with that release of OpenFL; made once."""
-    parent = pathlib.Path(build).resolve() / "interop"
-    directory = parent / f"openfl-{release}"
-    parent.mkdir(parents=True, exist_ok=True)
-    with open(parent / "lock", "w") as lock:  # tests run side by side
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (directory / "complete").exists():
-            shutil.rmtree(directory, ignore_errors=True)
-            subprocess.run([sys.executable, "-m", "venv", directory], check=True)
-            pip = [directory / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, f"openfl=={release}", *pins], check=True)
-            (directory / "complete").touch()
-    return directory / "bin"
 
 
 def free_port():

@@ -376,6 +376,8 @@ static void straggler_policies_of_both_generations_are_known(void **state)
         { "x.PercentagePolicy, settings: {percent_collaborators_needed: 0.5}",
           VCH_STRAGGLER_PERCENTAGE },
         { "openfl.component.WaitForAllPolicy", VCH_STRAGGLER_WAIT_FOR_ALL },
+        { "x.CutoffTimePolicy, settings: {straggler_cutoff_time: .inf}",
+          VCH_STRAGGLER_CUTOFF_TIME },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char line[256];

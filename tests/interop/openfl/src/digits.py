@@ -3,7 +3,6 @@ import numpy as np
 from openfl.federated.data.loader import DataLoader
 from openfl.federated.task.runner import TaskRunner
 from openfl.utilities import TensorKey
-from openfl.utilities.split import split_tensor_dict_for_holdouts
 
 
 class DigitsDataLoader(DataLoader):
@@ -32,31 +31,33 @@ class DigitsDataLoader(DataLoader):
 
 
 class DigitsTaskRunner(TaskRunner):
-    """Weights [64, 10] and a bias [10]; full-batch gradient descent, so a run repeats to the bit."""
+    """Weights [10, 64] and a bias [10], under the names that Vouch's built-in perceptron gives them;
+    full-batch gradient descent, so a run repeats to the bit."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.weight = np.zeros((64, 10), dtype=np.float32)
+        self.weight = np.zeros((10, 64), dtype=np.float32)
         self.bias = np.zeros(10, dtype=np.float32)
         self.required = {}
+        self.initialize_tensorkeys_for_functions()  # until 1.5 nobody else calls it
 
     def _probabilities(self, features):
-        scores = features @ self.weight + self.bias
+        scores = features @ self.weight.T + self.bias
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         return scores / scores.sum(axis=1, keepdims=True)
 
     def get_tensor_dict(self, with_opt_vars=False):
-        return {"weight": self.weight, "bias": self.bias}
+        return {"layer0.weight": self.weight, "layer0.bias": self.bias}
 
     def set_tensor_dict(self, tensor_dict, with_opt_vars=False):
-        self.weight = np.asarray(tensor_dict["weight"], dtype=np.float32)
-        self.bias = np.asarray(tensor_dict["bias"], dtype=np.float32)
+        self.weight = np.asarray(tensor_dict["layer0.weight"], dtype=np.float32)
+        self.bias = np.asarray(tensor_dict["layer0.bias"], dtype=np.float32)
 
     def reset_opt_vars(self):
         pass
 
     def initialize_tensorkeys_for_functions(self, with_opt_vars=False):
-        shared, _ = split_tensor_dict_for_holdouts(self.get_tensor_dict())
+        shared = self.get_tensor_dict()
         self.required = {
             "train": [TensorKey(n, "GLOBAL", 0, False, ("model",)) for n in shared],
             "global": [TensorKey(n, "GLOBAL", 0, False, ("model",)) for n in shared],
@@ -75,13 +76,12 @@ class DigitsTaskRunner(TaskRunner):
             found = self._probabilities(features)
             loss = float(-np.log(found[np.arange(len(labels)), labels]).mean())
             step = (found - wanted) / len(labels)
-            self.weight = (self.weight - 2.0 * features.T @ step).astype(np.float32)
+            self.weight = (self.weight - 2.0 * step.T @ features).astype(np.float32)
             self.bias = (self.bias - 2.0 * step.sum(axis=0)).astype(np.float32)
         key = TensorKey("loss", col_name, round_num, True, ("metric",))
-        shared, private = split_tensor_dict_for_holdouts(self.get_tensor_dict())
-        out = {TensorKey(n, col_name, round_num, False, ("trained",)): v for n, v in shared.items()}
-        kept = {TensorKey(n, col_name, round_num, False, ("trained",)): v for n, v in private.items()}
-        return {**out, key: np.array(loss)}, {**kept, **out}
+        model = self.get_tensor_dict()
+        out = {TensorKey(n, col_name, round_num, False, ("trained",)): v for n, v in model.items()}
+        return {**out, key: np.array(loss)}, out
 
     def validate(self, col_name, round_num, input_tensor_dict, apply="global", **kwargs):
         self.set_tensor_dict(input_tensor_dict)

@@ -1,0 +1,101 @@
+"""An attested aggregator beside stock peers: a simulated platform, a verifier, attestation.yaml, and a clock that
+can be set on for everyone (libfaketime: certificates live for hours)."""
+import hashlib
+import json
+import pathlib
+import signal
+import time
+
+import openfl_peer as peer
+from openfl_peer import LOG, NAMES, Process, Site
+from federation import attestation_yaml, certificate_digest, free_port, new_federation_id, spki_digest
+
+FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+
+
+class Stage:
+    """Platform and verifier in `directory`; `programs` are ours."""
+
+    def __init__(self, directory, programs):
+        self.directory, self.programs = pathlib.Path(directory), programs
+        desk = self.desk = Site(self.directory / "desk", programs)
+        desk.run("vouch-sim", "platform", "create", self.directory / "platform")
+        self.verifier = desk.ask("vouch-verifyd", "init", self.directory / "verifier", "--host", "127.0.0.1",
+                                 "--listen", f"127.0.0.1:{free_port()}", "--root",
+                                 self.directory / "platform/root.pem", "--collateral-dir",
+                                 self.directory / "platform/collateral")
+        self.offset = self.directory / "offset"
+        self.offset.write_text("+0\n")
+
+    def clock(self):
+        """The environment of a process that lives by this stage's clock; of the real one without libfaketime."""
+        if not FAKETIME.exists():
+            return {}
+        return {"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(self.offset), "FAKETIME_NO_CACHE": "1",
+                "DONT_FAKE_MONOTONIC": "1"}
+
+    def set_on(self, minutes):
+        self.offset.with_suffix(".new").write_text(f"+{minutes}m\n")
+        self.offset.with_suffix(".new").rename(self.offset)
+
+    def write_attestation(self, site, **federation):
+        """attestation.yaml of an attested aggregator and stock collaborators, in the aggregator's workspace."""
+        measured = self.desk.run("vouch-sim", "measure", "--json", "--", self.programs / "vouch")
+        members = [{"name": "aggregator", "role": "aggregator",
+                    "enrolment": spki_digest(site / "cert/server/agg_localhost.crt")}]
+        members += [{"name": n, "role": "collaborator", "attested": False,
+                     "enrolment": spki_digest(site / f"cert/client/col_{n}.crt")} for n in NAMES]
+        said = {"id": new_federation_id(), "from": "2020-01-01T00:00:00Z",
+                "enable": {"aggregator": True, "collaborator": False},
+                "initial_model": hashlib.sha256((site / "save/init.pbuf").read_bytes()).hexdigest(),
+                "participants": members,
+                "measurements": {"aggregator": [{"mrenclave": json.loads(measured)["mrenclave"]}]},
+                "tcb": {"accept": ["UpToDate"]}, "token": "required",
+                "token_issuers": [{"base_url": self.verifier["base_url"],
+                                   "root": certificate_digest(self.verifier["token_root"])}],
+                "channel": "key", "roots": [certificate_digest(self.directory / "platform/root.pem")],
+                "model_export": "clear", "certificate_life_h": 1, "reattest_min": 60}
+        local = {"collateral": {"dir": str(self.directory / "platform/collateral")},
+                 "verifier": {"url": self.verifier["base_url"], "ca": self.verifier["tls_ca"]},
+                 "enrolment": {"cert": "cert/server/agg_localhost.crt", "key": "cert/server/agg_localhost.key"}}
+        (site / "plan/attestation.yaml").write_text(attestation_yaml(dict(said, **federation), local))
+
+    def start_verifier(self):
+        return Process([self.programs / "vouch-verifyd", "--config", self.verifier["config"], *LOG], self.directory,
+                       self.directory / "verifier.log", self.clock())
+
+    def start_aggregator(self, site, log, *words, limits=False):
+        """Attested; `limits`: under the system calls that Gramine offers, where libfaketime's would not do."""
+        reports = site / "reports"
+        reports.mkdir(exist_ok=True)
+        said = {"ITA_API_KEY": pathlib.Path(self.verifier["api_key_file"]).read_text().strip(),
+                "AVS_URL": self.verifier["base_url"], "ATTESTATION_REPORT_PATH": str(reports),
+                "ROOT_CERT_PATH": str(reports)}
+        clock = {} if limits else self.clock()
+        return Process([self.programs / "vouch-sim", "run", "--platform", self.directory / "platform",
+                        *(["--gramine-limits"] if limits else []), "--", self.programs / "vouch", "aggregator",
+                        "start", *LOG, *words], site.directory, log, dict(said, **clock))
+
+    def pin_root(self, site):
+        """The root that the collaborators pin comes out of the verified passport, not from the host."""
+        ours = Site(site.directory, self.programs)
+        ours.run("vouch", "passport", "verify", site / "reports/aggregator_passport.json", "--policy",
+                 "plan/attestation.yaml", "--export-root", self.directory / "root.pem", environment=self.clock())
+        return self.directory / "root.pem"
+
+    def renew_between_rounds(self, aggregator, held, after_round, minutes):
+        """Set the clock on so far that the aggregator's certificate is due, while collaborator `held` stands still."""
+        aggregator.event("round.finished", 120, round=after_round)
+        held.child.send_signal(signal.SIGSTOP)
+        try:
+            before = len(aggregator.events("identity.certificate_renewed"))
+            self.set_on(minutes)
+            until = time.monotonic() + 60
+            while len(aggregator.events("identity.certificate_renewed")) == before:
+                assert time.monotonic() < until, "the certificate was not renewed:\n" + aggregator.tail()
+                time.sleep(0.1)
+        finally:
+            held.child.send_signal(signal.SIGCONT)
+
+
+__all__ = ["FAKETIME", "Stage", "peer"]
