@@ -2,7 +2,9 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <string.h>
 
+#include "cli/claims_view.h"
 #include "codec/json_writer.h"
 
 void vch_demo_say(const vch_demo_reporter *r, const char *fmt, ...)
@@ -66,6 +68,8 @@ void vch_demo_report_tables(const vch_demo_reporter *r, const vch_demo_scene *sc
 {
     char name[32];
     participants(r->to, play);
+    if (strcmp(f->tee, "tdx") == 0)
+        vch_demo_say(r, "  A TD's measurement is of %s.", vch_measured_caution(VOUCH_TEE_TDX));
     intruders(r->to, play);
     if (!scene->keep) {
         vch_demo_say(r,

@@ -1,5 +1,7 @@
 #include "cli/passport_view.h"
 
+#include <string.h>
+
 #include "base/moment.h"
 #include "cli/claims_view.h"
 #include "codec/hex.h"
@@ -58,6 +60,13 @@ static void put_checks(vch_json_writer *w, const vch_passport_verdict *v, bool r
     vch_json_end(w);
 }
 
+static vouch_tee tee_of(const vch_admission *a)
+{
+    if (strcmp(a->tee, vouch_tee_name(VOUCH_TEE_TDX)) == 0)
+        return VOUCH_TEE_TDX;
+    return strcmp(a->tee, vouch_tee_name(VOUCH_TEE_SGX)) == 0 ? VOUCH_TEE_SGX : VOUCH_TEE_NONE;
+}
+
 void vch_passport_verdict_json(vch_json_writer *w, const vch_passport_verdict *v)
 {
     const vch_admission *a = &v->admission;
@@ -69,6 +78,7 @@ void vch_passport_verdict_json(vch_json_writer *w, const vch_passport_verdict *v
     vch_json_put_string(w, "role", vch_role_name(a->role));
     vch_json_put_string(w, "tee", a->tee);
     vch_json_put_string(w, "measurement", a->measurement);
+    vch_json_put_string(w, "measured", vch_measured(tee_of(a)));
     vch_json_put_string(w, "tcb_status", a->tcb_status[0] == 0 ? NULL : a->tcb_status);
     vch_json_put_bool(w, "debug", a->debug);
     vch_json_put_bool(w, "simulated", a->simulated);
@@ -92,6 +102,8 @@ void vch_passport_verdict_print(FILE *out, const vch_passport_verdict *v)
     }
     (void)fprintf(out, "\nname         %s\nrole         %s\n", a->name, vch_role_name(a->role));
     (void)fprintf(out, "measurement  %s (%s)\n", a->measurement, a->tee);
+    if (vch_measured_caution(tee_of(a))[0] != 0)
+        (void)fprintf(out, "measured     %s\n", vch_measured_caution(tee_of(a)));
     (void)fprintf(out, "TCB status   %s\n",
                   a->tcb_status[0] == 0 ? "not established" : a->tcb_status);
     if (a->simulated)

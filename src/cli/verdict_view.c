@@ -3,6 +3,26 @@
 #include "base/moment.h"
 #include "cli/claims_view.h"
 
+const char *vch_measured(vouch_tee tee)
+{
+    switch (tee) {
+    case VOUCH_TEE_SGX:
+        return "program";
+    case VOUCH_TEE_TDX:
+        return "machine image";
+    case VOUCH_TEE_NONE:
+        break;
+    }
+    return NULL;
+}
+
+const char *vch_measured_caution(vouch_tee tee)
+{
+    return tee == VOUCH_TEE_TDX
+               ? "the machine image, not a program: whoever is root in it is inside"
+               : "";
+}
+
 static void put_text_or_null(vch_json_writer *w, const char *name, const char *text)
 {
     vch_json_put_string(w, name, text[0] == '\0' ? NULL : text);
@@ -50,6 +70,7 @@ void vch_verdict_json(vch_json_writer *w, const vouch_appraisal *appraisal, bool
     vch_json_put_string(w, "result", good ? "ok" : "reject");
     tcb_json(w, c);
     put_text_or_null(w, "tee", vouch_tee_name(c->tee));
+    vch_json_put_string(w, "measured", vch_measured(c->tee));
     vch_json_put_bool(w, "debug", c->debug);
     vch_json_put_bool(w, "simulated", c->simulated);
     vch_json_key(w, "reasons");
@@ -80,6 +101,8 @@ void vch_verdict_print(FILE *out, const vouch_appraisal *appraisal, bool good, i
                   vouch_tee_name(c->tee), c->debug ? ", DEBUG" : "");
     if (c->simulated)
         (void)fputs("SIMULATED: the chain does not end in Intel's root\n", out);
+    if (vch_measured_caution(c->tee)[0] != '\0')
+        (void)fprintf(out, "measured: %s\n", vch_measured_caution(c->tee));
     for (size_t i = 0; i < vouch_appraisal_reason_count(appraisal); i++) {
         vouch_reason r = vouch_appraisal_reason(appraisal, i);
         (void)fprintf(out, "  refused by %s (%s): %s", r.step, r.code, r.message);

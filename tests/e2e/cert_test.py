@@ -170,7 +170,8 @@ def interoperable_quote(key):
 def certificates_of_each_product_are_recognised_and_verified():
     for name, make in PRODUCTS.items():
         try:
-            expect(certificate(HAVE["key"], *make(HAVE["key"])), None)
+            answer = expect(certificate(HAVE["key"], *make(HAVE["key"])), None)
+            assert answer["measured"] == "program", answer
         except AssertionError as why:
             raise AssertionError(f"{name}: {why}") from None
 
