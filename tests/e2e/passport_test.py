@@ -134,7 +134,7 @@ def another_date_is_judged_and_not_proven():
 
 
 def altered(**changes):
-    path = STAGE / "altered.json"
+    path = STAGE / f"altered-{'-'.join(changes)}.json"
     path.write_text(json.dumps({**json.loads(ENV["passport"].read_text()), **changes}))
     return path
 
