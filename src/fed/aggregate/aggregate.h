@@ -55,16 +55,16 @@ typedef struct vch_aggregate_step {
 } vch_aggregate_step;
 
 /*
- * What a function remembers: how many steps it took, and one or more models alike to the global
- * one ("parameter", "squares"). Plain values: store and restore them as models, under
- * vch_aggregate_slot_name, with `steps`. Zeroed: of a function that remembers nothing.
+ * What a function remembers of one tensor, wherever the caller keeps it: the steps that were taken,
+ * and one or more tensors of the same size ("parameter", "squares"). A block of each slot is read,
+ * then written, with rising `from`.
  */
 #define VCH_AGGREGATE_SLOT_MAX 3
-typedef struct vch_aggregate_state {
-    uint32_t steps; /* rounds that were aggregated; the caller raises it after the last tensor */
-    size_t slot_count;
-    vch_model slot[VCH_AGGREGATE_SLOT_MAX];
-} vch_aggregate_state;
+typedef struct vch_aggregate_memory {
+    uint32_t steps; /* rounds before this one that were aggregated */
+    vch_aggregate_member from[VCH_AGGREGATE_SLOT_MAX]; /* by slot; no weight */
+    vch_aggregate_output to[VCH_AGGREGATE_SLOT_MAX];
+} vch_aggregate_memory;
 
 typedef struct vch_aggregate_options {
     vch_aggregate_function function; /* 0: weighted average */
@@ -77,21 +77,32 @@ typedef struct vch_aggregate_options {
     const vch_aggregate_member *base;
     bool as_delta; /* with a base: give the float32(mean - base) alone */
     vch_aggregate_step step;
-    const char *tensor_name;    /* required by FedCurv */
-    vch_aggregate_state *state; /* required if the function has slots ... */
-    size_t tensor_at;           /* ... with the tensor's index in its models */
+    const char *tensor_name;            /* required by FedCurv */
+    const vch_aggregate_memory *memory; /* required if the function has slots */
 } vch_aggregate_options;
 
-/* How many slots a function has, 0 for most, and their names. */
+/* How many slots a function has, 0 for most, and their names. Before the first round slot 0 is the
+ * initial model, and every value of the others is the step's initial_accumulator. */
 size_t vch_aggregate_slot_count(vch_aggregate_function function);
 const char *vch_aggregate_slot_name(vch_aggregate_function function, size_t slot);
 
-/* The state before the first round, from the initial model. Free with vch_aggregate_state_done. */
+/* The same for all tensors of a model, in memory: a model of the same tensors for each slot.
+ * Zeroed: of a function that remembers nothing. */
+typedef struct vch_aggregate_state {
+    uint32_t steps; /* the caller raises it after the last tensor of a round */
+    size_t slot_count;
+    vch_model slot[VCH_AGGREGATE_SLOT_MAX];
+} vch_aggregate_state;
+
+/* The state before the first round. Free with vch_aggregate_state_done. */
 VOUCH_MUST_CHECK vouch_code vch_aggregate_state_make(vch_aggregate_function function,
                                                      const vch_aggregate_step *step,
                                                      const vch_model *initial,
                                                      vch_aggregate_state *out, vouch_error *err);
 void vch_aggregate_state_done(vch_aggregate_state *s);
+
+/* One tensor's part of it, borrowed. */
+vch_aggregate_memory vch_aggregate_state_of(vch_aggregate_state *s, size_t tensor);
 
 /*
  * Turn the members' data sizes into weights that add up to 1: w_c = size_c / sum. Each size must be
@@ -101,8 +112,8 @@ VOUCH_MUST_CHECK vouch_code vch_aggregate_weights(const int32_t *sizes, size_t c
                                                   double *out_weights, vouch_error *err);
 
 /*
- * Aggregate one tensor of `value_count` values. Members are taken in their order. The state's values
- * of this tensor are replaced; after a failure they, and the output, are partly replaced.
+ * Aggregate one tensor of `value_count` values. Members are taken in their order. The memory
+ * is replaced; after a failure it, and the output, are partly replaced.
  * Fails with what a reader or the output fails with, VOUCH_E_LIMIT for no members or weights out of
  * range, VOUCH_E_MEMORY.
  */

@@ -1,4 +1,6 @@
 /* What the functions that take steps remember. */
+#include <string.h>
+
 #include "base/bytes.h"
 #include "base/scope.h"
 #include "fed/aggregate/aggregate.h"
@@ -76,4 +78,31 @@ void vch_aggregate_state_done(vch_aggregate_state *s)
     for (size_t i = 0; i < VCH_AGGREGATE_SLOT_MAX; i++)
         vch_model_done(&s->slot[i]);
     *s = (vch_aggregate_state) { 0 };
+}
+
+static vouch_code read_slot(void *context, size_t from, size_t count, float *out, vouch_error *err)
+{
+    (void)err;
+    const vch_tensor *t = context;
+    memcpy(out, t->values + from, count * sizeof *out);
+    return VOUCH_OK;
+}
+
+static vouch_code write_slot(void *context, size_t from, size_t count, const float *values,
+                             vouch_error *err)
+{
+    (void)err;
+    vch_tensor *t = context;
+    memcpy(t->values + from, values, count * sizeof *values);
+    return VOUCH_OK;
+}
+
+vch_aggregate_memory vch_aggregate_state_of(vch_aggregate_state *s, size_t tensor)
+{
+    vch_aggregate_memory m = { .steps = s->steps };
+    for (size_t i = 0; i < s->slot_count; i++) {
+        m.from[i] = (vch_aggregate_member) { &s->slot[i].tensor[tensor], read_slot, 0 };
+        m.to[i] = (vch_aggregate_output) { &s->slot[i].tensor[tensor], write_slot };
+    }
+    return m;
 }

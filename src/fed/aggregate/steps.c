@@ -60,7 +60,7 @@ static void step_adam(const vch_aggregate_job *job, const float *g, size_t count
                       float *first, float *second)
 {
     const vch_aggregate_step *s = &job->options->step;
-    double t = (double)job->options->state->steps + 1;
+    double t = (double)job->options->memory->steps + 1;
     float rate = (float)s->learning_rate;
     float epsilon = (float)s->epsilon;
     float beta_1 = (float)s->beta_1;
@@ -80,44 +80,56 @@ static void step_adam(const vch_aggregate_job *job, const float *g, size_t count
     }
 }
 
-static vouch_code check_state(const vch_aggregate_job *job, vouch_error *err)
+static vouch_code check_memory(const vch_aggregate_job *job, vouch_error *err)
 {
-    const vch_aggregate_options *o = job->options;
-    if (o->state == NULL || o->state->slot_count != vch_aggregate_slot_count(o->function))
-        return vouch_fail(err, VOUCH_E_INTERNAL, "the function's state is missing");
-    for (size_t s = 0; s < o->state->slot_count; s++) {
-        const vch_model *slot = &o->state->slot[s];
-        if (o->tensor_at >= slot->count
-            || slot->tensor[o->tensor_at].shape.count != job->value_count)
-            return vouch_fail(err, VOUCH_E_INTERNAL, "the function's state is of another model");
+    const vch_aggregate_memory *m = job->options->memory;
+    size_t slots = vch_aggregate_slot_count(job->options->function);
+    for (size_t s = 0; s < slots; s++) {
+        if (m == NULL || m->from[s].read == NULL || m->to[s].write == NULL)
+            return vouch_fail(err, VOUCH_E_INTERNAL, "what the function remembers is missing");
     }
     return VOUCH_OK;
 }
 
+typedef struct step_room {
+    float in[VCH_AGGREGATE_BLOCK], gradient[VCH_AGGREGATE_BLOCK];
+    float slot[VCH_AGGREGATE_SLOT_MAX][VCH_AGGREGATE_BLOCK];
+} step_room;
+
+static vouch_code step_block(const vch_aggregate_job *job, size_t from, size_t count,
+                             step_room *room, vouch_error *err)
+{
+    const vch_aggregate_memory *memory = job->options->memory;
+    size_t slots = vch_aggregate_slot_count(job->options->function);
+    float *parameter = room->slot[PARAMETER];
+    vouch_code rc = VOUCH_OK;
+    for (size_t s = 0; rc == VOUCH_OK && s < slots; s++)
+        rc = memory->from[s].read(memory->from[s].context, from, count, room->slot[s], err);
+    if (rc == VOUCH_OK)
+        rc = gradient(job, parameter, from, count, room->in, room->gradient, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (job->options->function == VCH_AGGREGATE_ADAGRAD)
+        step_adagrad(&job->options->step, room->gradient, count, parameter, room->slot[SQUARES]);
+    else
+        step_adam(job, room->gradient, count, parameter, room->slot[FIRST_MOMENT],
+                  room->slot[SECOND_MOMENT]);
+    for (size_t s = 0; rc == VOUCH_OK && s < slots; s++)
+        rc = memory->to[s].write(memory->to[s].context, from, count, room->slot[s], err);
+    return rc == VOUCH_OK ? vch_aggregate_put(job, from, count, NULL, parameter, room->in, err)
+                          : rc;
+}
+
 vouch_code vch_aggregate_steps(const vch_aggregate_job *job, vouch_error *err)
 {
-    VCH_SCOPED(vch_free_drop) float *in = calloc(VCH_AGGREGATE_BLOCK, sizeof *in);
-    VCH_SCOPED(vch_free_drop) float *g = calloc(VCH_AGGREGATE_BLOCK, sizeof *g);
-    vouch_code rc = check_state(job, err);
-    if (rc == VOUCH_OK && (in == NULL || g == NULL))
+    VCH_SCOPED(vch_free_drop) step_room *room = malloc(sizeof *room);
+    vouch_code rc = check_memory(job, err);
+    if (rc == VOUCH_OK && room == NULL)
         rc = vouch_fail(err, VOUCH_E_MEMORY, "a step over %zu members", job->member_count);
     for (size_t from = 0; rc == VOUCH_OK && from < job->value_count; from += VCH_AGGREGATE_BLOCK) {
-        float *values[VCH_AGGREGATE_SLOT_MAX] = { NULL };
-        vch_aggregate_state *state = job->options->state;
         size_t left = job->value_count - from;
         size_t count = left < VCH_AGGREGATE_BLOCK ? left : VCH_AGGREGATE_BLOCK;
-        for (size_t s = 0; s < state->slot_count; s++)
-            values[s] = state->slot[s].tensor[job->options->tensor_at].values + from;
-        rc = gradient(job, values[PARAMETER], from, count, in, g, err);
-        if (rc != VOUCH_OK)
-            return rc;
-        if (job->options->function == VCH_AGGREGATE_ADAGRAD)
-            step_adagrad(&job->options->step, g, count, values[PARAMETER], values[SQUARES]);
-        else
-            step_adam(job, g, count, values[PARAMETER], values[FIRST_MOMENT],
-                      values[SECOND_MOMENT]);
-        memcpy(g, values[PARAMETER], count * sizeof *g);
-        rc = vch_aggregate_put(job, from, count, NULL, g, in, err);
+        rc = step_block(job, from, count, room, err);
     }
     return rc;
 }

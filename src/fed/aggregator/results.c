@@ -242,14 +242,16 @@ static vouch_code aggregate_values(const updates *how, size_t at, vch_tensor *te
 {
     const vch_results_recipe *recipe = how->recipe;
     vch_aggregate_member base = { .context = tensor, .read = read_tensor };
+    vch_aggregate_memory memory = { 0 };
+    if (recipe->state != NULL)
+        memory = vch_aggregate_state_of(recipe->state, at);
     const vch_aggregate_options options = { .function = recipe->function,
                                             .sum = recipe->sum,
                                             .base = recipe->from_delta ? &base : NULL,
                                             .as_delta = recipe->from_delta,
                                             .step = recipe->step,
                                             .tensor_name = tensor->name,
-                                            .state = recipe->state,
-                                            .tensor_at = at };
+                                            .memory = recipe->state == NULL ? NULL : &memory };
     const vch_aggregate_output output = { .context = out, .write = write_values };
     return vch_aggregate_tensor(&options, how->members, how->count, tensor->shape.count, &output,
                                 err);

@@ -168,8 +168,7 @@ static void check_rounds(const char *file, vch_aggregate_function function, cons
     vch_aggregate_options options = { .function = function,
                                       .step = { r.settings[0], r.settings[1], r.settings[2],
                                                 r.settings[3], r.settings[4] },
-                                      .tensor_name = tensor_name,
-                                      .state = &memory };
+                                      .tensor_name = tensor_name };
     CHECK_OK(vch_aggregate_weights(r.sizes, (size_t)r.members, weights, &err), &err);
     CHECK_OK(vch_aggregate_state_make(function, &options.step, &start, &memory, &err), &err);
     const float *at = r.floats + values;
@@ -178,6 +177,8 @@ static void check_rounds(const char *file, vch_aggregate_function function, cons
         const float *members[200];
         for (int32_t m = 0; m < r.members; m++, at += values)
             members[m] = at;
+        vch_aggregate_memory of_round = vch_aggregate_state_of(&memory, 0);
+        options.memory = &of_round;
         CHECK_OK(
             vch_aggregate_values(&options, members, weights, (size_t)r.members, values, out, &err),
             &err);
@@ -243,26 +244,28 @@ static void the_geometric_median_is_openfls_to_the_last_bit_but_one(void **state
     check_rounds("geometric_2.bin", VCH_AGGREGATE_GEOMETRIC_MEDIAN, "t", 1);
 }
 
-static void a_step_without_its_state_or_with_anothers_is_refused(void **state)
+static void a_step_without_its_memory_is_refused(void **state)
 {
     (void)state;
     const float one[2] = { 1, 1 };
     const float *values[] = { one };
     const double weight = 1;
     float out[2];
+    vch_aggregate_options options = { .function = VCH_AGGREGATE_ADAM };
     vouch_error err = { 0 };
     vch_model m = model_of(one, 2);
-    vch_aggregate_state memory = { 0 };
-    vch_aggregate_options options = { .function = VCH_AGGREGATE_ADAM };
+    vch_aggregate_state kept = { 0 };
+    CHECK_OK(vch_aggregate_state_make(VCH_AGGREGATE_ADAM, &options.step, &m, &kept, &err), &err);
+    CHECK(kept.slot_count == 3 && kept.steps == 0);
     CHECK(vch_aggregate_values(&options, values, &weight, 1, 2, out, NULL) == VOUCH_E_INTERNAL);
-    options.state = &memory;
+    vch_aggregate_memory memory = vch_aggregate_state_of(&kept, 0);
+    options.memory = &memory;
+    memory.from[2].read = NULL;
     CHECK(vch_aggregate_values(&options, values, &weight, 1, 2, out, NULL) == VOUCH_E_INTERNAL);
-    CHECK_OK(vch_aggregate_state_make(VCH_AGGREGATE_ADAM, &options.step, &m, &memory, &err), &err);
-    CHECK(memory.slot_count == 3 && memory.steps == 0);
-    CHECK(vch_aggregate_values(&options, values, &weight, 1, 1, out, NULL) == VOUCH_E_INTERNAL);
-    options.tensor_at = 1;
+    memory = vch_aggregate_state_of(&kept, 0);
+    memory.to[1].write = NULL;
     CHECK(vch_aggregate_values(&options, values, &weight, 1, 2, out, NULL) == VOUCH_E_INTERNAL);
-    vch_aggregate_state_done(&memory);
+    vch_aggregate_state_done(&kept);
     vch_model_done(&m);
 }
 
@@ -282,9 +285,12 @@ static void a_state_made_of_stored_slots_goes_on_where_it_was(void **state)
     float *out[2] = { calloc(n, sizeof(float)), calloc(n, sizeof(float)) };
     vch_aggregate_state kept = { 0 };
     CHECK_OK(vch_aggregate_state_make(options.function, &options.step, &start, &kept, &err), &err);
-    options.state = &kept;
-    for (kept.steps = 0; kept.steps < 2; kept.steps++)
+    vch_aggregate_memory memory;
+    options.memory = &memory;
+    for (kept.steps = 0; kept.steps < 2; kept.steps++) {
+        memory = vch_aggregate_state_of(&kept, 0);
         CHECK_OK(vch_aggregate_values(&options, members, weights, 3, n, out[0], &err), &err);
+    }
     vch_aggregate_state restored = { .steps = kept.steps, .slot_count = kept.slot_count };
     for (size_t i = 0; i < kept.slot_count; i++) {
         restored.slot[i] = model_of(kept.slot[i].tensor[0].values, n);
@@ -293,8 +299,9 @@ static void a_state_made_of_stored_slots_goes_on_where_it_was(void **state)
                          vch_aggregate_slot_name(options.function, k))
                   != 0);
     }
+    memory = vch_aggregate_state_of(&kept, 0);
     CHECK_OK(vch_aggregate_values(&options, members, weights, 3, n, out[0], &err), &err);
-    options.state = &restored;
+    memory = vch_aggregate_state_of(&restored, 0);
     CHECK_OK(vch_aggregate_values(&options, members, weights, 3, n, out[1], &err), &err);
     assert_memory_equal(out[0], out[1], n * sizeof(float));
     free(out[0]);
@@ -416,7 +423,7 @@ int main(void)
         TEST(steps_equal_openfls_bit_for_bit_over_rounds),
         TEST(fisher_tensors_are_added_up_and_the_rest_is_averaged),
         TEST(the_geometric_median_is_openfls_to_the_last_bit_but_one),
-        TEST(a_step_without_its_state_or_with_anothers_is_refused),
+        TEST(a_step_without_its_memory_is_refused),
         TEST(a_state_made_of_stored_slots_goes_on_where_it_was),
         TEST(a_tensor_of_many_blocks_is_read_in_order_and_whole),
         TEST(weights_follow_the_data_sizes),
