@@ -302,6 +302,8 @@ vouch_code vch_site_enter(const vch_site_options *o, vch_site *site, vouch_error
         .pki_key = vch_file_exists(pki.key) ? pki.key : NULL,
         .pki_chain = vch_file_exists(pki.chain) ? pki.chain : NULL,
         .api_key = o->rt->environment(NULL, "ITA_API_KEY"),
+        .state =
+            site->attestation == NULL ? NULL : vch_attestation_file_local(site->attestation)->state,
         .log = &o->rt->log
     };
     rc = vch_participant_new(&options, &site->participant, err);

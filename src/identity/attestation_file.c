@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/bytes.h"
+#include "codec/base64.h"
 #include "codec/hex.h"
 #include "config/yaml.h"
 #include "config/yaml_dump.h"
 #include "crypto/hash.h"
+#include "crypto/key.h"
 #include "host/file.h"
 #include "identity/attestation_schema.h"
 #include "policy/policy.h"
@@ -22,7 +25,9 @@ struct vch_attestation_file {
     vch_member *members;
     vch_token_issuer *issuers;
     uint8_t (*roots)[32];
-    char *attestation_dir; /* overrides, copied */
+    vch_succession succession;
+    vch_buffer successor_key, succession_signature; /* behind it */
+    char *attestation_dir;                          /* overrides, copied */
     char *verifier_url;
     vouch_policy *policies[VCH_ROLE_COLLABORATOR + 1];
 };
@@ -47,6 +52,8 @@ void vch_attestation_file_free(vch_attestation_file *f)
     free(f->members);
     free(f->issuers);
     free(f->roots);
+    vch_buffer_drop(&f->successor_key);
+    vch_buffer_drop(&f->succession_signature);
     free(f->attestation_dir);
     free(f->verifier_url);
     vouch_policy_free(f->policies[VCH_ROLE_AGGREGATOR]);
@@ -243,6 +250,10 @@ static void read_federation(reading *r, const vch_yaml_node *node)
     f->channel = r->raw.channel == 0 ? VCH_CHANNEL_KEY : VCH_CHANNEL_QUOTE;
     f->certificate_life_s = (uint32_t)r->raw.certificate_life_h * 3600;
     f->reattest_s = (uint32_t)r->raw.reattest_min * 60;
+    memcpy(f->replaces, r->raw.replaces, sizeof f->replaces);
+    memcpy(f->successor, r->raw.successor, sizeof f->successor);
+    f->has_replaces = !vch_span_is_zero((vouch_span) { f->replaces, sizeof f->replaces });
+    f->has_successor = !vch_span_is_zero((vouch_span) { f->successor, sizeof f->successor });
     read_members(r, &enable);
     read_issuers(r);
     read_token_mode(r);
@@ -250,6 +261,28 @@ static void read_federation(reading *r, const vch_yaml_node *node)
     read_model_export(r);
     if (r->raw.measurements != NULL)
         (void)vch_raw_measurements_read(r->raw.measurements, &r->measurements, r->faults);
+}
+
+static void read_base64(reading *r, const vch_yaml_node *at, const char *text, vch_buffer *out)
+{
+    if (vch_base64_decode(vch_span_str(text), VCH_BASE64_STANDARD | VCH_BASE64_PADDED, out, NULL)
+            != VOUCH_OK
+        || out->size == 0)
+        vch_faults_at(r->faults, at, "not base64");
+}
+
+static void read_succession(reading *r, const vch_yaml_node *node)
+{
+    vch_raw_succession raw = { 0 };
+    vch_attestation_file *f = r->file;
+    if (node == NULL || !vch_raw_succession_read(node, &raw, r->faults))
+        return;
+    read_base64(r, vch_yaml_get(node, "key"), raw.key, &f->successor_key);
+    read_base64(r, vch_yaml_get(node, "signature"), raw.signature, &f->succession_signature);
+    f->succession = (vch_succession) { vch_buffer_span(&f->successor_key),
+                                       vch_buffer_span(&f->succession_signature) };
+    if (!f->federation.has_replaces)
+        vch_faults_at(r->faults, node, "succession: federation.replaces names no policy");
 }
 
 static void read_collateral(reading *r)
@@ -274,10 +307,12 @@ static void read_local(reading *r, const vch_yaml_node *node)
     vch_raw_enrolment enrolment = { 0 };
     l->attestation_dir = "/dev/attestation";
     l->clock_skew_s = 120;
+    l->state = "save/sealed";
     if (node == NULL || !vch_raw_local_read(node, &r->raw_local, r->faults))
         return;
     l->attestation_dir = r->raw_local.attestation_dir;
     l->clock_skew_s = (uint32_t)r->raw_local.clock_skew_s;
+    l->state = r->raw_local.state;
     read_collateral(r);
     if (r->raw_local.verifier != NULL
         && vch_raw_verifier_read(r->raw_local.verifier, &verifier, r->faults)) {
@@ -349,6 +384,7 @@ static vouch_code read_all(reading *r, vouch_error *err)
     if (!vch_raw_file_read(vch_yaml_root(r->file->doc), &raw, r->faults))
         return vch_faults_check(r->faults, err);
     read_federation(r, raw.federation);
+    read_succession(r, raw.succession);
     read_local(r, raw.local);
     if (r->fatal != VOUCH_OK)
         return vouch_fail(err, r->fatal, "attestation file: out of memory");
@@ -372,6 +408,8 @@ vouch_code vch_attestation_file_parse(vouch_span text, const char *name,
     vch_attestation_file *file = calloc(1, sizeof *file);
     if (file == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "attestation file: out of memory");
+    file->successor_key = vch_buffer_with_cap(VCH_KEY_SPKI_MAX_SIZE);
+    file->succession_signature = vch_buffer_with_cap(VCH_SIGNATURE_MAX_SIZE);
     VCH_SCOPED(vch_faults_done) vch_faults own = { 0 };
     reading r = { .file = file, .faults = faults == NULL ? &own : faults };
     vouch_code rc = vch_yaml_parse(name, text, r.faults, &file->doc, err);
@@ -406,6 +444,11 @@ const vch_federation *vch_attestation_file_federation(const vch_attestation_file
 const vch_local *vch_attestation_file_local(const vch_attestation_file *f)
 {
     return &f->local;
+}
+
+const vch_succession *vch_attestation_file_succession(const vch_attestation_file *f)
+{
+    return &f->succession;
 }
 
 const vouch_policy *vch_attestation_file_policy(const vch_attestation_file *f, vch_role role)

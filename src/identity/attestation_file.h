@@ -62,8 +62,17 @@ typedef struct vch_federation {
     size_t root_count;
     uint32_t certificate_life_s;
     uint32_t reattest_s;
-    uint8_t digest[32]; /* SHA-256 of the canonical dump of `federation:` */
+    bool has_replaces, has_successor;
+    uint8_t replaces[32];  /* digest of the policy that this one follows */
+    uint8_t successor[32]; /* SHA-256 of the SPKI of the key that may sign the next */
+    uint8_t digest[32];    /* SHA-256 of the canonical dump of `federation:` */
 } vch_federation;
+
+/* Why this file may follow the one that it replaces (identity/succession.h). Empty: nothing says so. */
+typedef struct vch_succession {
+    vouch_span key; /* SubjectPublicKeyInfo, DER */
+    vouch_span signature;
+} vch_succession;
 
 /* This host's own settings; NULL where the file has none. */
 typedef struct vch_local {
@@ -74,6 +83,7 @@ typedef struct vch_local {
     const char *api_key_file; /* the key itself is in the environment ITA_API_KEY, or here */
     const char *enrolment_cert;
     const char *enrolment_key;
+    const char *state; /* directory for the sealed identity */
     uint32_t clock_skew_s;
 } vch_local;
 
@@ -111,6 +121,7 @@ VCH_DEFINE_DROP(vch_attestation_file_drop, vch_attestation_file, vch_attestation
 /* The parts. Borrowed; they live as long as the file. */
 const vch_federation *vch_attestation_file_federation(const vch_attestation_file *f);
 const vch_local *vch_attestation_file_local(const vch_attestation_file *f);
+const vch_succession *vch_attestation_file_succession(const vch_attestation_file *f);
 
 /*
  * What is accepted as evidence of one role: measurements, tcb, roots, met with `local.stricter`.

@@ -19,6 +19,10 @@ bool vch_raw_file_read(const vch_yaml_node *n, vch_raw_file *out, vch_faults *f)
           .offset = offsetof(vch_raw_file, federation),
           .required = true,
           .help = "shared by all; its digest is the claim vouch-policy" },
+        { .key = "succession",
+          .type = VCH_SETTING_MAPPING,
+          .offset = offsetof(vch_raw_file, succession),
+          .help = "proof that this file may follow the one it replaces" },
         { .key = "local",
           .type = VCH_SETTING_MAPPING,
           .offset = offsetof(vch_raw_file, local),
@@ -105,6 +109,16 @@ static const vch_setting federation_table[] = {
       .max = 10080,
       .fallback = "60",
       .help = "a connection is appraised anew after so long" },
+    { .key = "replaces",
+      .type = VCH_SETTING_HEX,
+      .offset = offsetof(vch_raw_federation, replaces),
+      .max = 32,
+      .help = "digest of the policy that this one follows" },
+    { .key = "successor",
+      .type = VCH_SETTING_HEX,
+      .offset = offsetof(vch_raw_federation, successor),
+      .max = 32,
+      .help = "SHA-256 of the SPKI of the key that may sign the next policy" },
 };
 
 bool vch_raw_federation_read(const vch_yaml_node *n, vch_raw_federation *out, vch_faults *f)
@@ -238,6 +252,13 @@ bool vch_raw_local_read(const vch_yaml_node *n, vch_raw_local *out, vch_faults *
           .type = VCH_SETTING_MAPPING,
           .offset = offsetof(vch_raw_local, stricter),
           .help = "must hold as well" },
+        { .key = "state",
+          .type = VCH_SETTING_TEXT,
+          .offset = offsetof(vch_raw_local, state),
+          .min = 1,
+          .max = 400,
+          .fallback = "save/sealed",
+          .help = "directory for the sealed identity" },
     };
     return vch_schema_read(n, "local", table, LENGTH(table), out, f);
 }
@@ -307,6 +328,25 @@ bool vch_raw_enrolment_read(const vch_yaml_node *n, vch_raw_enrolment *out, vch_
           .help = "its private key" },
     };
     return vch_schema_read(n, "enrolment", table, LENGTH(table), out, f);
+}
+
+bool vch_raw_succession_read(const vch_yaml_node *n, vch_raw_succession *out, vch_faults *f)
+{
+    static const vch_setting table[] = {
+        { .key = "key",
+          .type = VCH_SETTING_TEXT,
+          .offset = offsetof(vch_raw_succession, key),
+          .required = true,
+          .max = 4096,
+          .help = "the signer's public key, SubjectPublicKeyInfo in base64" },
+        { .key = "signature",
+          .type = VCH_SETTING_TEXT,
+          .offset = offsetof(vch_raw_succession, signature),
+          .required = true,
+          .max = 2048,
+          .help = "over both policies' digests, base64" },
+    };
+    return vch_schema_read(n, "succession", table, LENGTH(table), out, f);
 }
 
 bool vch_raw_stricter_read(const vch_yaml_node *n, vch_raw_stricter *out, vch_faults *f)

@@ -50,6 +50,8 @@ typedef struct vch_raw_federation {
     const vch_yaml_node *model_export;
     int64_t certificate_life_h;
     int64_t reattest_min;
+    uint8_t replaces[32]; /* zeroes: not given */
+    uint8_t successor[32];
 } vch_raw_federation;
 
 typedef struct vch_raw_local {
@@ -59,7 +61,13 @@ typedef struct vch_raw_local {
     const vch_yaml_node *enrolment;
     int64_t clock_skew_s;
     const vch_yaml_node *stricter;
+    const char *state;
 } vch_raw_local;
+
+typedef struct vch_raw_succession {
+    const char *key;
+    const char *signature;
+} vch_raw_succession;
 
 typedef struct vch_raw_collateral {
     const char *dir;
@@ -87,6 +95,7 @@ typedef struct vch_raw_stricter {
 typedef struct vch_raw_file {
     int64_t version;
     const vch_yaml_node *federation;
+    const vch_yaml_node *succession;
     const vch_yaml_node *local;
 } vch_raw_file;
 
@@ -101,6 +110,7 @@ bool vch_raw_local_read(const vch_yaml_node *n, vch_raw_local *out, vch_faults *
 bool vch_raw_collateral_read(const vch_yaml_node *n, vch_raw_collateral *out, vch_faults *f);
 bool vch_raw_verifier_read(const vch_yaml_node *n, vch_raw_verifier *out, vch_faults *f);
 bool vch_raw_enrolment_read(const vch_yaml_node *n, vch_raw_enrolment *out, vch_faults *f);
+bool vch_raw_succession_read(const vch_yaml_node *n, vch_raw_succession *out, vch_faults *f);
 bool vch_raw_stricter_read(const vch_yaml_node *n, vch_raw_stricter *out, vch_faults *f);
 
 #endif

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/scope.h"
 #include "crypto/cert_builder.h"
 #include "identity/address.h"
+#include "identity/ratls_cert.h"
 #include "identity/serial.h"
 
 #define BACKDATE_S 600
@@ -58,8 +60,7 @@ static vouch_code sign_root(vch_federation_ca *ca, int64_t now_unix_s, vouch_err
     return vch_cert_build(&options, &ca->certificate, err);
 }
 
-vouch_code vch_federation_ca_new(const char *address, int64_t now_unix_s, vch_federation_ca **out,
-                                 vouch_error *err)
+static vouch_code begin(const char *address, vch_federation_ca **out, vouch_error *err)
 {
     VCH_SCOPED(ca_drop) vch_federation_ca *ca = calloc(1, sizeof *ca);
     if (ca == NULL)
@@ -68,7 +69,48 @@ vouch_code vch_federation_ca_new(const char *address, int64_t now_unix_s, vch_fe
     int size = snprintf(ca->address, sizeof ca->address, "%s", address);
     if (size <= 0 || (size_t)size >= sizeof ca->address)
         return vouch_fail(err, VOUCH_E_CONFIG, "federation CA: '%s' is no address", address);
-    vouch_code rc = vch_key_generate(VCH_KEY_P384, &ca->key, err);
+    *out = VCH_MOVE(ca);
+    return VOUCH_OK;
+}
+
+vouch_code vch_federation_ca_restore(const char *address, vouch_span key_pem,
+                                     vouch_span certificate, vch_federation_ca **out,
+                                     vouch_error *err)
+{
+    VCH_SCOPED(ca_drop) vch_federation_ca *ca = NULL;
+    VCH_SCOPED(vch_buffer_drop) vch_buffer spki = vch_buffer_with_cap(VCH_KEY_SPKI_MAX_SIZE);
+    vch_ratls_cert parsed = { 0 };
+    vouch_code rc = begin(address, &ca, err);
+    if (rc == VOUCH_OK)
+        rc = vch_key_from_private_pem(key_pem, &ca->key, err);
+    if (rc == VOUCH_OK)
+        rc = vch_ratls_cert_parse(certificate, &parsed, err);
+    if (rc == VOUCH_OK)
+        rc = vch_key_spki(ca->key, &spki, err);
+    if (rc == VOUCH_OK && !vch_span_equal(vch_buffer_span(&spki), parsed.spki))
+        rc = vouch_fail(err, VOUCH_E_REFUSED, "its certificate is over another key");
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "restoring the federation CA");
+    vch_buffer_append(&ca->certificate, certificate);
+    rc = vch_buffer_finish(&ca->certificate, "federation CA", err);
+    if (rc == VOUCH_OK)
+        *out = VCH_MOVE(ca);
+    return rc;
+}
+
+vouch_code vch_federation_ca_private_pem(const vch_federation_ca *ca, vch_secret *out,
+                                         vouch_error *err)
+{
+    return vch_key_private_pem(ca->key, VCH_KEY_FORM_PKCS8, out, err);
+}
+
+vouch_code vch_federation_ca_new(const char *address, int64_t now_unix_s, vch_federation_ca **out,
+                                 vouch_error *err)
+{
+    VCH_SCOPED(ca_drop) vch_federation_ca *ca = NULL;
+    vouch_code rc = begin(address, &ca, err);
+    if (rc == VOUCH_OK)
+        rc = vch_key_generate(VCH_KEY_P384, &ca->key, err);
     if (rc == VOUCH_OK)
         rc = sign_root(ca, now_unix_s, err);
     if (rc != VOUCH_OK)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/secret.h"
 #include "crypto/key.h"
 #include "vouch/error.h"
 #include "vouch/span.h"
@@ -22,6 +23,15 @@ typedef struct vch_federation_ca
 VOUCH_MUST_CHECK vouch_code vch_federation_ca_new(const char *address, int64_t now_unix_s,
                                                   vch_federation_ca **out, vouch_error *err);
 void vch_federation_ca_free(vch_federation_ca *ca);
+
+/* The same CA again, out of what was sealed: its private key (PEM) and its certificate. VOUCH_E_REFUSED
+ * if they do not belong together. */
+VOUCH_MUST_CHECK vouch_code vch_federation_ca_restore(const char *address, vouch_span key_pem,
+                                                      vouch_span certificate,
+                                                      vch_federation_ca **out, vouch_error *err);
+/* Its private key, only for sealing; drop it. */
+VOUCH_MUST_CHECK vouch_code vch_federation_ca_private_pem(const vch_federation_ca *ca,
+                                                          vch_secret *out, vouch_error *err);
 
 vouch_span vch_federation_ca_certificate(const vch_federation_ca *ca); /* DER, borrowed */
 

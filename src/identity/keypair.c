@@ -5,11 +5,15 @@
 #include "crypto/secure_heap.h"
 #include "host/process.h"
 
-vouch_code vch_keypair_new(vch_key **out, vouch_error *err)
+vouch_code vch_keypair_guard(vouch_error *err)
 {
     vouch_code rc = vch_process_harden(err);
-    if (rc == VOUCH_OK)
-        rc = vch_secure_heap_start(err);
+    return rc == VOUCH_OK ? vch_secure_heap_start(err) : rc;
+}
+
+vouch_code vch_keypair_new(vch_key **out, vouch_error *err)
+{
+    vouch_code rc = vch_keypair_guard(err);
     if (rc == VOUCH_OK)
         rc = vch_key_generate(VCH_KEY_P384, out, err);
     return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "making the attested key");

@@ -174,11 +174,15 @@ void vch_participant_free(vch_participant *p)
     vch_collateral_cache_free(p->collateral);
     vch_proven_free(p->proven);
     vch_tls_trust_free(p->pki);
+    vch_sealed_identity_free(p->stored);
+    vch_seal_root_free(p->root);
+    vch_seal_root_free(p->previous);
     vch_federation_ca_free(p->ca);
     vch_key_free(p->site_key);
     vch_key_free(p->key);
     vch_attester_free(p->attester);
     vch_buffer_drop(&p->pki_certificate);
+    free(p->state);
     free(p->address);
     (void)pthread_cond_destroy(&p->wake);
     (void)pthread_mutex_destroy(&p->renewing);
@@ -210,6 +214,11 @@ static vouch_code take_options(vch_participant *p, const vch_participant_options
         if (p->address == NULL)
             return vouch_fail(err, VOUCH_E_MEMORY, "participant: out of memory");
     }
+    if (o->state != NULL) {
+        p->state = strdup(o->state);
+        if (p->state == NULL)
+            return vouch_fail(err, VOUCH_E_MEMORY, "participant: out of memory");
+    }
     p->role = o->role;
     p->now_unix_s = o->now_unix_s;
     p->clock = o->clock;
@@ -237,6 +246,28 @@ static vouch_code check_begun(const vch_participant *p, vouch_error *err)
                       vch_moment_format(p->federation->from_unix_s, from));
 }
 
+/* The sealed identity if there is one that opens, else a new one. */
+static vouch_code enter(vch_participant *p, vch_held_credentials **made, vouch_error *err)
+{
+    vouch_error why = { 0 };
+    char text[VOUCH_ERROR_TEXT * VOUCH_ERROR_DEPTH];
+    if (p->attester == NULL)
+        return vch_credentials_make(p, NULL, made, err);
+    vouch_code rc = vch_identity_find(p, &why);
+    if (rc == VOUCH_OK)
+        rc = vch_credentials_make(p, NULL, made, &why);
+    if (rc == VOUCH_OK || p->key != NULL) { /* unsealed: what fails now is not the seal */
+        if (err != NULL)
+            *err = why;
+        return rc;
+    }
+    vch_log(p->log, p->state == NULL ? VCH_LOG_DEBUG : VCH_LOG_WARN, "identity.new",
+            VCH_STR("name", p->name), VCH_BOOL("new_ca", p->role == VCH_ROLE_AGGREGATOR),
+            VCH_STR("reason", vouch_error_text(&why, text, sizeof text)));
+    rc = vch_identity_renew(p, err);
+    return rc == VOUCH_OK ? vch_credentials_make(p, NULL, made, err) : rc;
+}
+
 vouch_code vch_participant_new(const vch_participant_options *options, vch_participant **out,
                                vouch_error *err)
 {
@@ -256,11 +287,12 @@ vouch_code vch_participant_new(const vch_participant_options *options, vch_parti
     if (rc == VOUCH_OK)
         rc = vch_participant_set_up(p, options, err);
     if (rc == VOUCH_OK)
-        rc = vch_credentials_make(p, NULL, &made, err);
+        rc = enter(p, &made, err);
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "starting as %s '%s'", vch_role_name(options->role),
                           options->name);
     publish(p, made);
+    vch_identity_keep(p);
     *out = VCH_MOVE(p);
     return VOUCH_OK;
 }

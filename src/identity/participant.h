@@ -16,6 +16,7 @@
 #include "crypto/key.h"
 #include "identity/admit.h"
 #include "identity/attestation_file.h"
+#include "store/seal.h"
 #include "vouch/error.h"
 #include "vouch/span.h"
 
@@ -33,6 +34,8 @@ typedef struct vch_participant_options {
     const char *pki_chain;      /* PEM path: the federation's PKI (cert_chain.crt); NULL: nobody
                                    unattested can be met */
     const char *api_key;        /* ITA_API_KEY, or NULL. Copied to locked memory */
+    const char *state;          /* directory for the sealed identity, made if missing; NULL: key
+                                   and CA end with this object. Copied */
     int64_t (*now_unix_s)(void *clock); /* NULL: the host's */
     void *clock;
     const vch_log *log; /* may be NULL; kept */
@@ -81,6 +84,15 @@ void vch_credentials_unref(const vch_credentials *c);
 
 /* Does it grow? Then net/tls is told of the new certificates (vch_gate_identities). */
 uint64_t vch_participant_generation(vch_participant *p);
+
+/*
+ * What files of this participant are sealed with; NULL: nothing is sealed (not attested, TDX, a
+ * platform that has no key to give, no state directory). `previous`: state of the policy that the
+ * present one replaces may be opened with it, and is sealed anew with the other; NULL: there is none.
+ * Borrowed.
+ */
+const vch_seal_root *vch_participant_seal_root(const vch_participant *p);
+const vch_seal_root *vch_participant_previous_seal_root(const vch_participant *p);
 
 /* The passport's JSON at this moment, appended. */
 VOUCH_MUST_CHECK vouch_code vch_participant_passport(vch_participant *p, vch_buffer *out,

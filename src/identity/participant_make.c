@@ -33,7 +33,6 @@ static vouch_code held_new(const vch_participant *p, vch_held_credentials **out,
     c->quote = vch_buffer_with_cap(VCH_ATTESTER_QUOTE_MAX_SIZE);
     c->token_quote = vch_buffer_with_cap(VCH_ATTESTER_QUOTE_MAX_SIZE);
     c->token = vch_buffer_with_cap(VCH_ITA_TOKEN_MAX_SIZE);
-    c->face.key = p->key;
     c->face.attested = p->attester != NULL;
     *out = c;
     return VOUCH_OK;
@@ -45,15 +44,12 @@ static vouch_code put_claims(const vch_participant *p, vch_held_credentials *c, 
         .role = p->role,
         .nbf_unix_s = c->face.nbf_unix_s,
         .exp_unix_s = c->face.exp_unix_s,
-        .has_ca = p->ca != NULL,
     };
     memcpy(claims.federation, p->federation->id, sizeof claims.federation);
     memcpy(claims.name, p->name, sizeof claims.name);
     memcpy(claims.plan, p->plan_digest, sizeof claims.plan);
     memcpy(claims.policy, p->federation->digest, sizeof claims.policy);
-    vouch_code rc = vch_keypair_digest(p->key, claims.key_digest, err);
-    if (rc == VOUCH_OK && p->ca != NULL)
-        rc = vch_sha256(vch_federation_ca_certificate(p->ca), claims.ca, err);
+    vouch_code rc = vch_identity_name_keys(p, &claims, err);
     return rc == VOUCH_OK ? vch_claims_build(&claims, &c->claims, err) : rc;
 }
 
@@ -189,6 +185,8 @@ static vouch_code make_evidence(vch_participant *p, vch_held_credentials *c, vou
     vouch_code rc = put_claims(p, c, err);
     if (rc == VOUCH_OK)
         rc = put_quote(p, c, err);
+    if (rc == VOUCH_OK && p->key == NULL)
+        rc = vch_identity_unseal(p, vch_buffer_span(&c->quote), err);
     if (rc == VOUCH_OK)
         rc = put_certificates(p, c, err);
     return rc == VOUCH_OK ? judge_ourselves(p, c, false, err) : rc;
@@ -232,6 +230,7 @@ static void show(const vch_participant *p, vch_held_credentials *c, uint64_t gen
     c->face.token_quote = vch_buffer_span(&c->token_quote);
     c->face.token = vch_buffer_span(&c->token);
     c->face.generation = generation;
+    c->face.key = p->key;
     if (p->ca != NULL)
         c->face.ca = vch_federation_ca_certificate(p->ca);
 }

@@ -14,7 +14,9 @@
 #include "identity/ita_client.h"
 #include "identity/participant.h"
 #include "identity/proven.h"
+#include "identity/sealed_identity.h"
 #include "net/tls_chain.h"
+#include "store/seal.h"
 
 #define VCH_BACKDATE_S 600
 
@@ -38,11 +40,16 @@ struct vch_participant {
     void *clock;
     const vch_log *log;
 
-    vch_attester *attester;   /* attested only */
-    vch_key *key;             /* the attested key, or the PKI key */
-    vch_key *site_key;        /* attested only: signs the enrolment */
-    vch_federation_ca *ca;    /* attested aggregator only */
-    vch_ita_client *verifier; /* attested, token required */
+    vch_attester *attester;      /* attested only */
+    vch_key *key;                /* the attested key, or the PKI key */
+    vch_key *site_key;           /* attested only: signs the enrolment */
+    vch_federation_ca *ca;       /* attested aggregator only */
+    char *state;                 /* directory for sealed things; NULL: nothing is sealed */
+    vch_sealed_identity *stored; /* while starting: found, claimed to be ours, not yet opened */
+    bool sealed;                 /* the present key and CA are in a file */
+    vch_seal_root *root;         /* NULL: no device key, or not (yet) proven */
+    vch_seal_root *previous;     /* of the policy that this one replaces, if it may follow it */
+    vch_ita_client *verifier;    /* attested, token required */
     vch_collateral_cache *collateral;
     vch_issuer_keys *issuers;
     vch_proven *proven;
@@ -68,6 +75,20 @@ int64_t vch_participant_now(const vch_participant *p);
 VOUCH_MUST_CHECK vouch_code vch_credentials_make(vch_participant *p,
                                                  const vch_held_credentials *old,
                                                  vch_held_credentials **out, vouch_error *err);
+
+/* participant_identity.c: is there an identity of ours, sealed? Then p->stored is set. */
+VOUCH_MUST_CHECK vouch_code vch_identity_find(vch_participant *p, vouch_error *err);
+/* Whose key and CA the next claims name: p's own, or those of p->stored. */
+VOUCH_MUST_CHECK vouch_code vch_identity_name_keys(const vch_participant *p, vch_claims *out,
+                                                   vouch_error *err);
+/* A quote of the device is over claims that name the stored identity: is it ours to open? Sets key
+ * and CA. Any failure leaves them NULL. */
+VOUCH_MUST_CHECK vouch_code vch_identity_unseal(vch_participant *p, vouch_span quote,
+                                                vouch_error *err);
+/* A new key, and a new CA. */
+VOUCH_MUST_CHECK vouch_code vch_identity_renew(vch_participant *p, vouch_error *err);
+/* After a whole judgement of ourselves: get the device's key and seal. A failure is logged. */
+void vch_identity_keep(vch_participant *p);
 
 /* participant_setup.c: read keys, open the device, gather collateral; names what is missing. */
 VOUCH_MUST_CHECK vouch_code vch_participant_set_up(vch_participant *p,

@@ -209,15 +209,13 @@ static vouch_code set_up_collateral(vch_participant *p, const needs *n, vouch_er
 
 static vouch_code set_up_attested(vch_participant *p, const needs *n, vouch_error *err)
 {
-    vouch_code rc = vch_keypair_new(&p->key, err); /* first: nothing secret before dumps are off */
+    vouch_code rc = vch_keypair_guard(err); /* first: nothing secret before dumps are off */
     if (rc == VOUCH_OK)
         rc = load_key(n->key_path, &p->site_key, err);
     if (rc == VOUCH_OK)
         rc = check_pinned(p, p->site_key, n->key_path, err);
     if (rc == VOUCH_OK)
         rc = vch_attester_open(p->local->attestation_dir, DEVICE_TIMEOUT_MS, &p->attester, err);
-    if (rc == VOUCH_OK && p->role == VCH_ROLE_AGGREGATOR)
-        rc = vch_federation_ca_new(p->address, vch_participant_now(p), &p->ca, err);
     return rc;
 }
 

@@ -1,6 +1,7 @@
 #include "device.h"
 
 #include <poll.h>
+#include <string.h>
 
 #include "check.h"
 
@@ -35,7 +36,12 @@ void device_start(device *d, const world *w, uint8_t measurement)
     d->measurement = measurement;
     atomic_init(&d->stop, false);
     atomic_init(&d->served, 0U);
-    CHECK_OK(vch_pseudo_files_new((vouch_span) { 0 }, make_quote, d, &d->files, &err), &err);
+    uint8_t mrenclave[32], key[VCH_SIM_SEALING_KEY_SIZE];
+    memset(mrenclave, measurement, sizeof mrenclave);
+    CHECK_OK(vch_sim_platform_sealing_key(w->platform, mrenclave, key, &err), &err);
+    vouch_span offered = { d->sealing_key != NULL ? d->sealing_key : key,
+                           d->no_sealing_key ? 0 : sizeof key };
+    CHECK_OK(vch_pseudo_files_new(offered, make_quote, d, &d->files, &err), &err);
     CHECK(pthread_create(&d->thread, NULL, serve, d) == 0);
 }
 

@@ -10,7 +10,9 @@
 
 typedef struct device {
     const world *w;
-    uint8_t measurement; /* every byte of MRENCLAVE */
+    uint8_t measurement;        /* every byte of MRENCLAVE */
+    bool no_sealing_key;        /* set before the start: as a platform without one */
+    const uint8_t *sealing_key; /* the same: 16 bytes; NULL: the platform's for the measurement */
     vch_pseudo_files *files;
     pthread_t thread;
     atomic_bool stop;

@@ -74,14 +74,15 @@ void world_policy_text(const world *w, const world_policy *p, vch_buffer *out)
         "  token_issuers: [{base_url: '%s', root: '%s'}]\n"
         "  channel: %s\n"
         "  roots: ['%s']\n"
-        "  model_export: clear\n"
+        "  model_export: clear\n%s%s"
         "local:\n"
         "  collateral: {dir: '%s'}\n%s",
         usually(p->enable_aggregator, "true"), WORLD_AGGREGATOR, pins[WORLD_AGG], pins[WORLD_COL1],
         usually(p->col1, ""), pins[WORLD_COL2], usually(p->col2, ", attested: false"), aggregator,
         collaborator, usually(p->collaborator, ""), usually(p->tcb, "{accept: [UpToDate]}"),
         usually(p->token, "required"), WORLD_ISSUER, issuer_root, usually(p->channel, "key"),
-        usually(p->root, root), w->collateral_dir, usually(p->local, ""));
+        usually(p->root, root), usually(p->federation, ""), usually(p->top, ""), w->collateral_dir,
+        usually(p->local, ""));
 }
 
 static void drop_policy(world *w)

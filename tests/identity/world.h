@@ -52,6 +52,8 @@ typedef struct world_policy {
     const char *collaborator;      /* further measurements: ", {mrenclave: '...'}" */
     const char *root;              /* 64 hex digits; usual: the platform's */
     const char *local;             /* lines under `local:` */
+    const char *federation;        /* further lines of `federation:` */
+    const char *top;               /* further lines at the left margin */
 } world_policy;
 
 /* The text of a file. */

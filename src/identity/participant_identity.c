@@ -1,0 +1,250 @@
+/* The identity that a start takes up again or leaves behind, sealed. docs/protocol.md section 9. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/scope.h"
+#include "codec/hex.h"
+#include "crypto/hash.h"
+#include "host/file.h"
+#include "identity/keypair.h"
+#include "identity/participant_parts.h"
+#include "identity/succession.h"
+#include "vouch/evidence.h"
+#include "vouch/verifier.h"
+
+VCH_DEFINE_DROP(appraisal_drop, vouch_appraisal, vouch_appraisal_free)
+
+/* Another plan or policy has a file of its own: a start with the wrong one loses nothing. */
+static vouch_code find_path(const vch_participant *p, const uint8_t policy[static 32],
+                            char out[static VCH_PATH_SIZE], vouch_error *err)
+{
+    uint8_t both[64], digest[VCH_SHA256_SIZE];
+    char hex[17];
+    char name[VCH_PARTICIPANT_NAME_SIZE + 64];
+    memcpy(both, p->plan_digest, 32);
+    memcpy(both + 32, policy, 32);
+    vouch_code rc = vch_sha256((vouch_span) { both, sizeof both }, digest, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    (void)snprintf(name, sizeof name, "%s-%s-%s.identity", vch_role_name(p->role), p->name,
+                   vch_hex_encode((vouch_span) { digest, 8 }, hex));
+    return vch_path_join(p->state, name, out, err);
+}
+
+/* docs/protocol.md section 9: used only if its claims equal this start's. */
+static vouch_code check_claims(const vch_participant *p, const vch_claims *c,
+                               const uint8_t policy[static 32], vouch_error *err)
+{
+    const char *other = NULL;
+    if (memcmp(c->federation, p->federation->id, sizeof c->federation) != 0)
+        other = "federation";
+    else if (strcmp(c->name, p->name) != 0)
+        other = "name";
+    else if (c->role != p->role)
+        other = "role";
+    else if (memcmp(c->plan, p->plan_digest, sizeof c->plan) != 0)
+        other = "plan";
+    else if (memcmp(c->policy, policy, sizeof c->policy) != 0)
+        other = "policy";
+    if (other == NULL)
+        return VOUCH_OK;
+    return vouch_fail(err, VOUCH_E_REFUSED, "what is sealed there is of another %s", other);
+}
+
+static vouch_code find_one(vch_participant *p, const uint8_t policy[static 32], vouch_error *err)
+{
+    char path[VCH_PATH_SIZE];
+    VCH_SCOPED(vch_sealed_identity_drop) vch_sealed_identity *s = NULL;
+    vouch_code rc = find_path(p, policy, path, err);
+    if (rc == VOUCH_OK && !vch_file_exists(path))
+        return vouch_fail(err, VOUCH_E_NOT_FOUND, "none is sealed in '%s' for this policy",
+                          p->state);
+    if (rc == VOUCH_OK)
+        rc = vch_sealed_identity_read(path, &s, err);
+    if (rc == VOUCH_OK)
+        rc = check_claims(p, vch_sealed_identity_claims(s), policy, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "'%s'", path);
+    p->stored = VCH_MOVE(s);
+    return VOUCH_OK;
+}
+
+vouch_code vch_identity_find(vch_participant *p, vouch_error *err)
+{
+    if (p->state == NULL)
+        return vouch_fail(err, VOUCH_E_NOT_FOUND, "nothing is sealed in this run");
+    vouch_code rc = find_one(p, p->federation->digest, err);
+    if (rc == VOUCH_OK || !p->federation->has_replaces)
+        return rc;
+    if (err != NULL)
+        *err = (vouch_error) { 0 };
+    return find_one(p, p->federation->replaces, err);
+}
+
+vouch_code vch_identity_name_keys(const vch_participant *p, vch_claims *out, vouch_error *err)
+{
+    if (p->key == NULL) {
+        const vch_claims *stored = vch_sealed_identity_claims(p->stored);
+        memcpy(out->key_digest, stored->key_digest, sizeof out->key_digest);
+        memcpy(out->ca, stored->ca, sizeof out->ca);
+        out->has_ca = stored->has_ca;
+        return VOUCH_OK;
+    }
+    out->has_ca = p->ca != NULL;
+    vouch_code rc = vch_keypair_digest(p->key, out->key_digest, err);
+    if (rc == VOUCH_OK && p->ca != NULL)
+        rc = vch_sha256(vch_federation_ca_certificate(p->ca), out->ca, err);
+    return rc;
+}
+
+/* Before its key is believed: the device is genuine and runs this program. That the quote is over
+ * the claims that were asked for, the attester has seen to. */
+static vouch_code prove_device(const vch_participant *p, vouch_span quote, vouch_error *err)
+{
+    vouch_claims read = { 0 };
+    VCH_SCOPED(appraisal_drop) vouch_appraisal *appraisal = NULL;
+    vouch_code rc = vouch_quote_read(quote, &read, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_collateral_set *set = vch_collateral_cache_get(p->collateral, &read);
+    if (set == NULL || set->verifier == NULL)
+        return vouch_fail(err, VOUCH_E_REFUSED, "the device's quote cannot be verified");
+    const vouch_request request = { .quote = quote,
+                                    .collateral = set->collateral,
+                                    .policy = vch_attestation_file_policy(p->file, p->role),
+                                    .now_unix_s = vch_participant_now(p) };
+    rc = vch_proven_appraise(p->proven, set->verifier, &request, &appraisal, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (!vouch_appraisal_admits(appraisal))
+        return vouch_fail(err, VOUCH_E_REFUSED, "the device's quote: %s",
+                          vouch_appraisal_reason(appraisal, 0).message);
+    return VOUCH_OK;
+}
+
+static vouch_code make_root(const vch_participant *p, vouch_span device_key,
+                            const uint8_t policy[static 32], vch_seal_root **out, vouch_error *err)
+{
+    const vch_seal_context context = { .plan_digest = p->plan_digest,
+                                       .policy_digest = policy,
+                                       .role = vch_role_name(p->role),
+                                       .name = p->name };
+    return vch_seal_root_new(device_key, &context, out, err);
+}
+
+/* The root that the stored identity was sealed under, and with another policy the leave to use it. */
+static vouch_code open_stored(vch_participant *p, vch_identity_parts *out, vouch_error *err)
+{
+    const vch_federation *f = p->federation;
+    const vch_claims *stored = vch_sealed_identity_claims(p->stored);
+    bool same = memcmp(stored->policy, f->digest, sizeof f->digest) == 0;
+    VCH_SCOPED(vch_identity_parts_drop) vch_identity_parts parts = { 0 };
+    vouch_code rc =
+        vch_sealed_identity_open(p->stored, same ? p->root : p->previous, p->address, &parts, err);
+    const vch_succession_base base = { .digest = stored->policy,
+                                       .successor = parts.has_successor ? parts.successor : NULL };
+    if (rc == VOUCH_OK && !same)
+        rc = vch_succession_check(&base, p->file, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    *out = parts;
+    parts = (vch_identity_parts) { 0 };
+    return VOUCH_OK;
+}
+
+vouch_code vch_identity_unseal(vch_participant *p, vouch_span quote, vouch_error *err)
+{
+    const vch_claims *stored = vch_sealed_identity_claims(p->stored);
+    VCH_SCOPED(vch_secret_drop) vch_secret device_key = { 0 };
+    VCH_SCOPED(vch_identity_parts_drop) vch_identity_parts parts = { 0 };
+    vouch_code rc = prove_device(p, quote, err);
+    if (rc == VOUCH_OK)
+        rc = vch_attester_sealing_key(p->attester, &device_key, err);
+    vouch_span key = { device_key.data, device_key.size };
+    if (rc == VOUCH_OK)
+        rc = make_root(p, key, p->federation->digest, &p->root, err);
+    if (rc == VOUCH_OK && memcmp(stored->policy, p->federation->digest, 32) != 0)
+        rc = make_root(p, key, stored->policy, &p->previous, err);
+    if (rc == VOUCH_OK)
+        rc = open_stored(p, &parts, err);
+    if (rc != VOUCH_OK) {
+        vch_seal_root_drop(&p->previous);
+        return vouch_wrap(err, rc,
+                          "the sealed identity cannot be used (other platform, microcode, program "
+                          "or policy, or an altered file)");
+    }
+    p->key = parts.key;
+    p->ca = parts.ca;
+    parts = (vch_identity_parts) { 0 };
+    p->sealed = p->previous == NULL;
+    vch_log(p->log, VCH_LOG_INFO, "identity.resumed", VCH_STR("name", p->name),
+            VCH_BOOL("policy_changed", p->previous != NULL));
+    return VOUCH_OK;
+}
+
+vouch_code vch_identity_renew(vch_participant *p, vouch_error *err)
+{
+    vouch_code rc = vch_keypair_new(&p->key, err);
+    if (rc == VOUCH_OK && p->role == VCH_ROLE_AGGREGATOR)
+        rc = vch_federation_ca_new(p->address, vch_participant_now(p), &p->ca, err);
+    return rc;
+}
+
+/* A file that did not open may open again elsewhere or later: it is moved aside, not written over. */
+static vouch_code write_identity(const vch_participant *p, vouch_error *err)
+{
+    char path[VCH_PATH_SIZE], aside[VCH_PATH_SIZE + 8];
+    vch_identity_parts parts = { .key = p->key,
+                                 .ca = p->ca,
+                                 .has_successor = p->federation->has_successor };
+    memcpy(parts.successor, p->federation->successor, sizeof parts.successor);
+    vouch_code rc = find_path(p, p->federation->digest, path, err);
+    if (rc == VOUCH_OK)
+        rc = vch_dir_make(p->state, 0700, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    (void)snprintf(aside, sizeof aside, "%s.old", path);
+    if (vch_file_exists(path) && rename(path, aside) != 0)
+        return vouch_fail(err, VOUCH_E_IO, "'%s': %s", path, strerror(errno));
+    return vch_sealed_identity_write(path, p->root, vch_buffer_span(&p->current->claims), &parts,
+                                     err);
+}
+
+static vouch_code keep(vch_participant *p, vouch_error *err)
+{
+    VCH_SCOPED(vch_secret_drop) vch_secret device_key = { 0 };
+    vouch_code rc = VOUCH_OK;
+    if (!vch_admission_admits(&p->current->face.appraisal))
+        return vouch_fail(err, VOUCH_E_REFUSED, "our own evidence would not be admitted");
+    if (p->root == NULL) {
+        rc = vch_attester_sealing_key(p->attester, &device_key, err);
+        if (rc == VOUCH_OK)
+            rc = make_root(p, (vouch_span) { device_key.data, device_key.size },
+                           p->federation->digest, &p->root, err);
+    }
+    return rc == VOUCH_OK ? write_identity(p, err) : rc;
+}
+
+void vch_identity_keep(vch_participant *p)
+{
+    vouch_error err = { 0 };
+    char text[VOUCH_ERROR_TEXT * VOUCH_ERROR_DEPTH];
+    if (p->attester == NULL || p->state == NULL || p->sealed)
+        return;
+    p->sealed = keep(p, &err) == VOUCH_OK;
+    if (!p->sealed)
+        vch_log(p->log, VCH_LOG_WARN, "identity.not_sealed", VCH_STR("name", p->name),
+                VCH_STR("reason", vouch_error_text(&err, text, sizeof text)));
+}
+
+const vch_seal_root *vch_participant_seal_root(const vch_participant *p)
+{
+    return p->root;
+}
+
+const vch_seal_root *vch_participant_previous_seal_root(const vch_participant *p)
+{
+    return p->previous;
+}
