@@ -6,6 +6,7 @@ usage: quote_cli.py VOUCH CORPUS        Speaks TAP.
 import base64
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -173,6 +174,40 @@ def wrong_words_are_exit_status_2(scratch):
                   (case.quote, "--collateral-dir", case.directory, "--accept-all")):
         process = run("verify", *words)
         assert process.returncode == 2 and process.stderr and not process.stdout, (words, process)
+
+
+def with_leaf_only(path, out):
+    """A quote of version 3 with certification data of type 4 in place of its chain; writes the chain beside it."""
+    with open(path, "rb") as file:
+        quote = file.read()
+    at = 436 + 576
+    at += 2 + struct.unpack_from("<H", quote, at)[0]
+    chain = quote[at + 6:at + 6 + struct.unpack_from("<I", quote, at + 2)[0]]
+    leaf = chain[:chain.index(b"-----END CERTIFICATE-----") + 26]
+    section = quote[436:at] + struct.pack("<HI", 4, len(leaf)) + leaf
+    with open(out, "wb") as file:
+        file.write(quote[:432] + struct.pack("<I", len(section)) + section)
+    return chain.rstrip(b"\0")
+
+
+@test
+def a_quote_that_carries_no_chain_needs_it_in_the_directory(scratch):
+    case = Case(scratch, "pub-sgxv3-00606a000000-08")
+    quote = os.path.join(scratch, "leaf-only")
+    chain = with_leaf_only(case.quote, quote)
+    process = case.verify("--raw-verdict", quote=quote)
+    expect(process, 1, "reject")
+    assert codes(process) == {"pck_chain_missing"}, process.stdout
+    supplied = os.path.join(case.directory, "pck_chain.pem")
+    with open(supplied, "wb") as file:
+        file.write(chain)
+    expect(case.verify("--raw-verdict", quote=quote), 0, "ok")
+    another = CASES["pub-sgxv3-00606a000000-01"]["files"]["quote"]
+    with open(supplied, "wb") as file:
+        file.write(with_leaf_only(os.path.join(CORPUS, another), os.devnull))
+    process = case.verify("--raw-verdict", quote=quote)
+    expect(process, 1, "reject")
+    assert codes(process) == {"pck_certificate_mismatch"}, process.stdout
 
 
 @test

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/buffer.h"
 #include "base/bytes.h"
 #include "corpus.h"
 #include "verify/appraisal.h"
@@ -321,92 +320,6 @@ static void revoked_is_refused_whatever_the_policy_says(void **state)
     vouch_policy_free(p);
 }
 
-/*
- * The corpus quote with other certification data: that part is covered by no signature, so a genuine
- * quote can be given any type. `data` replaces the chain.
- */
-static vouch_span with_cert_data(const fixture *f, uint16_t type, vouch_span data)
-{
-    vch_quote q;
-    vouch_claims c;
-    vouch_error err = { 0 };
-    CHECK_OK(vch_quote_parse(f->quote, &q, &c, &err), &err);
-    size_t prefix = (size_t)(q.sig.cert_data.data - f->quote.data);
-    vch_buffer b = vch_buffer_with_cap(1 << 16);
-    vch_buffer_append(&b, (vouch_span) { f->quote.data, prefix });
-    vch_buffer_append(&b, data);
-    size_t section = b.size - 436;
-    for (size_t i = 0; i < 4; i++) {
-        b.data[prefix - 4 + i] = (uint8_t)(data.size >> (8 * i));
-        b.data[432 + i] = (uint8_t)(section >> (8 * i));
-    }
-    b.data[prefix - 6] = (uint8_t)type;
-    vouch_span out = corpus_copy(vch_buffer_span(&b), b.size);
-    vch_buffer_drop(&b);
-    return out;
-}
-
-static void a_leaf_in_the_quote_needs_its_own_chain_beside_it(void **state)
-{
-    fixture f = *(fixture *)*state;
-    vch_quote q;
-    vouch_claims c;
-    vouch_error err = { 0 };
-    CHECK_OK(vch_quote_parse(f.quote, &q, &c, &err), &err);
-    const uint8_t *end =
-        memmem(q.sig.cert_data.data, q.sig.cert_data.size, "-----END CERTIFICATE-----", 25);
-    CHECK(end != NULL);
-    vouch_span leaf = { q.sig.cert_data.data, (size_t)(end - q.sig.cert_data.data) + 25 };
-    vouch_span quote = with_cert_data(&f, 4, leaf);
-    expect_refusal(&f, quote, CORPUS_SGX_TIME, f.cache, "pck_chain_missing");
-    f.parts.pck_chain = q.sig.cert_data;
-    CHECK_OK(vouch_collateral_parse(&f.parts, &f.collateral, &err), &err);
-    for (int i = 0; i < 2; i++) { /* the second time from the cache */
-        vouch_appraisal *a = appraise(&f, quote, CORPUS_SGX_TIME, f.cache);
-        CHECK(vouch_appraisal_is_genuine(a));
-        vouch_appraisal_free(a);
-    }
-    corpus_bytes(quote)[quote.size - 40] ^= 1; /* another leaf than that of the chain */
-    expect_refusal(&f, quote, CORPUS_SGX_TIME, f.cache, "pck_certificate_mismatch");
-    corpus_free(quote);
-    vouch_collateral_free(f.collateral);
-}
-
-static void a_named_certificate_must_be_the_supplied_one(void **state)
-{
-    fixture f = *(fixture *)*state;
-    vch_quote q;
-    vouch_claims c;
-    vouch_error err = { 0 };
-    vch_chain chain = { 0 };
-    vch_pck_ext ext;
-    CHECK_OK(vch_quote_parse(f.quote, &q, &c, &err), &err);
-    CHECK_OK(vch_chain_parse(q.sig.cert_data, VCH_CHAIN_PCK, &chain, &err), &err);
-    CHECK_OK(vch_pck_ext_parse(chain.leaf.sgx_extension, chain.ca, &ext, &err), &err);
-    uint8_t id[36];
-    memcpy(id, ext.ppid, 16);
-    memcpy(id + 16, ext.cpu_svn, 16);
-    id[32] = (uint8_t)ext.pce_svn;
-    id[33] = (uint8_t)(ext.pce_svn >> 8);
-    memcpy(id + 34, ext.pceid, 2);
-    f.parts.pck_chain = q.sig.cert_data;
-    CHECK_OK(vouch_collateral_parse(&f.parts, &f.collateral, &err), &err);
-    for (size_t i = 0; i <= sizeof id; i++) { /* each byte of the name counts */
-        if (i < sizeof id)
-            id[i] ^= 1;
-        vouch_span quote = with_cert_data(&f, 1, (vouch_span) { id, sizeof id });
-        vouch_appraisal *a = appraise(&f, quote, CORPUS_SGX_TIME, f.cache);
-        CHECK(vouch_appraisal_is_genuine(a) == (i == sizeof id));
-        CHECK(i == sizeof id || has_reason(a, "pck_certificate_mismatch"));
-        vouch_appraisal_free(a);
-        corpus_free(quote);
-        if (i < sizeof id)
-            id[i] ^= 1;
-    }
-    vouch_collateral_free(f.collateral);
-    vch_chain_drop(&chain);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,8 +335,6 @@ int main(void)
         TEST(the_cache_gives_the_same_verdict_as_none),
         TEST(a_policy_is_judged_at_each_use_also_of_what_is_cached),
         TEST(revoked_is_refused_whatever_the_policy_says),
-        TEST(a_leaf_in_the_quote_needs_its_own_chain_beside_it),
-        TEST(a_named_certificate_must_be_the_supplied_one),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
