@@ -78,6 +78,10 @@ VOUCH_MUST_CHECK vouch_code vch_appraisal_set_advisories(vouch_appraisal *a, vou
                                                          size_t count, vouch_span *current_ids,
                                                          size_t current_count, vouch_error *err);
 
+/* Make a zeroed appraisal say what a genuine one does, without a policy's word. */
+VOUCH_MUST_CHECK vouch_code vch_appraisal_set(vouch_appraisal *to, const vouch_appraisal *a,
+                                              vouch_error *err);
+
 /* A copy of a genuine appraisal without reasons, not yet judged by a policy. */
 VOUCH_MUST_CHECK vouch_code vch_appraisal_copy(const vouch_appraisal *a, vouch_appraisal **out,
                                                vouch_error *err);

@@ -92,7 +92,7 @@ static vouch_code verdict_key(vch_work *w, vch_cache_key *out, vouch_error *err)
 }
 
 /* The verdict on a quote that was read, from the cache or from scratch. */
-static vouch_code find_verdict(vch_work *w, vouch_appraisal **known, vouch_error *err)
+static vouch_code find_verdict(vch_work *w, vouch_error *err)
 {
     vch_cache_key key = { 0 };
     vouch_cache *cache = w->request->cache;
@@ -104,7 +104,7 @@ static vouch_code find_verdict(vch_work *w, vouch_appraisal **known, vouch_error
     if (readable && w->request->collateral != NULL)
         kept = vch_cache_find_verdict(cache, &key, w->request->now_unix_s);
     if (kept != NULL)
-        return vch_appraisal_copy(kept, known, err);
+        return vch_appraisal_set(w->appraisal, kept, err);
     rc = run_steps(w, readable, err);
     if (rc != VOUCH_OK)
         return rc;
@@ -118,23 +118,19 @@ vouch_code vouch_verifier_appraise(const vouch_verifier *v, const vouch_request 
                                    vouch_appraisal **out, vouch_error *err)
 {
     VCH_SCOPED(drop_appraisal) vouch_appraisal *a = calloc(1, sizeof *a);
-    VCH_SCOPED(drop_appraisal) vouch_appraisal *known = NULL;
     if (a == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "appraisal");
     vch_work w = {
         .verifier = v, .request = request, .appraisal = a, .window = { INT64_MIN, INT64_MAX }
     };
     vch_step_structure(&w);
-    vouch_code rc = find_verdict(&w, &known, err);
+    vouch_code rc = find_verdict(&w, err);
     vch_platform_drop(&w.own_platform);
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "appraising a quote");
-    vouch_appraisal *verdict = known != NULL ? VCH_MOVE(known) : VCH_MOVE(a);
-    vch_step_policy(verdict, request->policy, request->now_unix_s);
-    if (verdict->reasons.out_of_memory) {
-        vouch_appraisal_free(verdict);
+    vch_step_policy(a, request->policy, request->now_unix_s);
+    if (a->reasons.out_of_memory)
         return vouch_fail(err, VOUCH_E_MEMORY, "appraising a quote: its reasons");
-    }
-    *out = verdict;
+    *out = VCH_MOVE(a);
     return VOUCH_OK;
 }

@@ -135,18 +135,25 @@ static vouch_code copy_advisories(const vouch_claims *from, vouch_appraisal *to,
     return rc;
 }
 
+vouch_code vch_appraisal_set(vouch_appraisal *to, const vouch_appraisal *a, vouch_error *err)
+{
+    to->claims = a->claims;
+    to->claims.advisory_ids = NULL;
+    to->claims.current_advisory_ids = NULL;
+    vouch_code rc = copy_advisories(&a->claims, to, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    to->genuine = a->genuine && !vch_reasons_any(&a->reasons);
+    return VOUCH_OK;
+}
+
 vouch_code vch_appraisal_copy(const vouch_appraisal *a, vouch_appraisal **out, vouch_error *err)
 {
     VCH_SCOPED(drop_appraisal) vouch_appraisal *copy = calloc(1, sizeof *copy);
     if (copy == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "appraisal");
-    copy->claims = a->claims;
-    copy->claims.advisory_ids = NULL;
-    copy->claims.current_advisory_ids = NULL;
-    vouch_code rc = copy_advisories(&a->claims, copy, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    copy->genuine = a->genuine && !vch_reasons_any(&a->reasons);
-    *out = VCH_MOVE(copy);
-    return VOUCH_OK;
+    vouch_code rc = vch_appraisal_set(copy, a, err);
+    if (rc == VOUCH_OK)
+        *out = VCH_MOVE(copy);
+    return rc;
 }

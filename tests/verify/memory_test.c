@@ -26,6 +26,9 @@ static bool failed;
 static long at;        /* which one */
 static char where[64]; /* in libcrypto: the file */
 
+static long taken;       /* allocations of ours so far */
+static long taken_there; /* of libcrypto */
+
 static bool fails_now(void)
 {
     if (until_failure < 0)
@@ -36,16 +39,19 @@ static bool fails_now(void)
 
 void *__wrap_malloc(size_t size) /* NOLINT */
 {
+    taken++;
     return fails_now() ? NULL : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t count, size_t size) /* NOLINT */
 {
+    taken++;
     return fails_now() ? NULL : __real_calloc(count, size);
 }
 
 void *__wrap_realloc(void *old, size_t size) /* NOLINT */
 {
+    taken++;
     return fails_now() ? NULL : __real_realloc(old, size);
 }
 
@@ -64,6 +70,7 @@ static bool crypto_fails_now(const char *file)
 static void *crypto_malloc(size_t size, const char *file, int line)
 {
     (void)line;
+    taken_there++;
     return crypto_fails_now(file) ? NULL : __real_malloc(size);
 }
 
@@ -305,6 +312,42 @@ static void a_verifier_is_built_whole_or_not_at_all(void **state)
     crypto_too = false;
 }
 
+/*
+ * After warm-up: a verdict that is known takes the memory of the answer (the appraisal and its list of
+ * advisories) and the contexts of two digests; one for a known platform the
+ * copy that the cache keeps as well, and what libcrypto takes and gives back for one signature. Nothing
+ * grows with use.
+ */
+static void the_warm_path_takes_the_answer_and_no_more(void **state)
+{
+    (void)state;
+    set s = sgx_set();
+    vouch_collateral *collateral = NULL;
+    vouch_cache *cache = NULL;
+    vouch_error err = { 0 };
+    vouch_code rc = VOUCH_OK;
+    failed = false;
+    CHECK_OK(vouch_collateral_parse(&s.parts, &collateral, &err), &err);
+    CHECK_OK(vouch_cache_new(4, &cache, &err), &err);
+    vouch_span padded = corpus_copy(s.quote, s.quote.size + 64);
+    vouch_span whole = s.quote;
+    for (size_t i = 0; i < 64; i++) {
+        s.quote =
+            i < 32 ? (vouch_span) { padded.data, whole.size + i } : whole; /* new, then known */
+        taken = taken_there = 0;
+        vouch_appraisal_free(appraise(&s, collateral, cache, &rc));
+        if (i >= 8 && i < 32 && (taken != 4 || taken_there > 60))
+            fail_msg("a known platform: %ld allocations, %ld in libcrypto", taken, taken_there);
+        if (i >= 40 && (taken != 2 || taken_there > 8))
+            fail_msg("a known verdict: %ld allocations, %ld in libcrypto", taken, taken_there);
+    }
+    s.quote = whole;
+    corpus_free(padded);
+    vouch_cache_free(cache);
+    vouch_collateral_free(collateral);
+    set_free(&s);
+}
+
 static const char policy_text[] =
     "measurements:\n"
     "  - mrenclave: 6b2822ac2585040d4b9397675d54977a71ef292ab5b3c0a6acceca26074ae585\n"
@@ -340,6 +383,7 @@ int main(void)
         TEST(each_allocation_of_ours_may_fail),
         TEST(each_allocation_of_libcrypto_may_fail),
         TEST(a_refusal_without_memory_for_its_reason_is_no_verdict),
+        TEST(the_warm_path_takes_the_answer_and_no_more),
         TEST(a_verifier_is_built_whole_or_not_at_all),
         TEST(a_policy_is_read_whole_or_not_at_all),
     };
