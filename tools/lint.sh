@@ -23,6 +23,7 @@ banned_calls() {
 }
 file_sizes() { ! git ls-files 'src/*.c' 'src/*.h' | xargs wc -l | awk '$2 != "total" && $1 > 600 { print; bad = 1 } END { exit !bad }'; }
 workplace_words() { ! git grep -nE '/work/|/root/|/home/[a-z]' -- . ':!tools/lint.sh'; }
+spec_trace() { tools/check_spec_trace.py; }
 headers() { tools/check_headers.sh; }
 symbols() { tools/check_symbols.sh "$build"; }
 shell() { git ls-files | xargs grep -lE '^#!/(usr/)?bin/(env )?(ba)?sh' | grep -v '^tests/vectors' | xargs shellcheck -S warning; }
@@ -47,7 +48,7 @@ attacks() { tools/attacks.py --check; }
 traces() { tools/check_trace.py docs/*-trace.md; }
 manual_pages() { mandoc -T lint -W error "$build"/src/*.1 && bash -n "$build"/src/vouch.bash; }
 
-checks=${*:-"layers format banned_calls file_sizes workplace_words headers symbols shell cppcheck_ tidy signed_off manual_pages attacks traces"}
+checks=${*:-"layers format banned_calls file_sizes workplace_words spec_trace headers symbols shell cppcheck_ tidy signed_off manual_pages attacks traces"}
 # shellcheck disable=SC2086 # a list of words
 set -- $checks
 echo "1..$#"
