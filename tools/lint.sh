@@ -45,7 +45,7 @@ signed_off() {
     done
 }
 attacks() { tools/attacks.py --check; }
-traces() { tools/check_trace.py docs/*-trace.md; }
+traces() { tools/check_trace.py docs/protocol-trace.md; }
 manual_pages() { mandoc -T lint -W error "$build"/src/*.1 && bash -n "$build"/src/vouch.bash; }
 
 checks=${*:-"layers format banned_calls file_sizes workplace_words spec_trace headers symbols shell cppcheck_ tidy signed_off manual_pages attacks traces"}
