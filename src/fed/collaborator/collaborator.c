@@ -5,17 +5,15 @@
 
 #include "base/bytes.h"
 #include "fed/collaborator/calls.h"
+#include "fed/collaborator/global_model.h"
 #include "fed/collaborator/outgoing.h"
-#include "fed/tensor/pipeline.h"
 
 #define NO_ROUND (-1)
 
 struct vch_collaborator {
     vch_collaborator_options options;
     vch_calls calls;
-    vch_pipeline pipeline; /* for models and updates: loses nothing */
-    vch_model global;      /* as fetched; its round is global.round */
-    bool has_global;
+    vch_global_model global;
     vch_model local; /* as trained in local.round */
     bool has_local;
     int32_t finished;  /* the newest round of which a result was sent, or NO_ROUND */
@@ -32,12 +30,10 @@ vouch_code vch_collaborator_new(const vch_collaborator_options *options, vch_col
     c->options = *options;
     c->calls = (vch_calls) { .options = &c->options, .view = vch_plan_look(options->plan) };
     c->finished = NO_ROUND;
-    vch_pipeline_for(c->calls.view, options->name, &c->pipeline);
-    vouch_code rc = options->runner.ops->make_model(options->runner.self, &c->global, err);
+    vch_pipeline_for(c->calls.view, options->name, &c->global.pipeline);
+    vouch_code rc = options->runner.ops->make_model(options->runner.self, &c->global.model, err);
     if (rc != VOUCH_OK)
         return rc;
-    if (vch_pipeline_is_lossy(&c->pipeline)) /* only deltas go through a lossy one */
-        c->pipeline = *vch_pipeline_plain();
     *out = VCH_MOVE(c);
     return VOUCH_OK;
 }
@@ -47,7 +43,7 @@ void vch_collaborator_free(vch_collaborator *c)
     if (c == NULL)
         return;
     vch_calls_done(&c->calls);
-    vch_model_done(&c->global);
+    vch_model_done(&c->global.model);
     vch_model_done(&c->local);
     free(c);
 }
@@ -56,63 +52,6 @@ void vch_collaborator_stop(vch_collaborator *c)
 {
     c->calls.stopping = true;
     c->calls.wake = true;
-}
-
-/* Is it the tensor we know, whole and finite? Its values replace ours. */
-static vouch_code take_tensor(const vch_collaborator *c, const vch_named_tensor *named,
-                              vch_tensor *into, vouch_error *err)
-{
-    vch_shape shape;
-    size_t at = 0;
-    bool lossy = false;
-    vch_tags tags = named->tags;
-    vouch_code rc = vch_tags_strip_transport(&tags, &lossy, err);
-    if (rc == VOUCH_OK && lossy)
-        rc = vouch_fail(err, VOUCH_E_FORMAT, "the model came through a lossy pipeline");
-    if (rc == VOUCH_OK)
-        rc = vch_pipeline_shape(&c->pipeline, named, &shape, err);
-    if (rc == VOUCH_OK && !vch_shape_equal(&shape, &into->shape)) {
-        char got[128];
-        char want[128];
-        rc = vouch_fail(err, VOUCH_E_FORMAT, "its shape is %s, the task runner's is %s",
-                        vch_shape_text(&shape, got, sizeof got),
-                        vch_shape_text(&into->shape, want, sizeof want));
-    }
-    if (rc == VOUCH_OK)
-        rc = vch_pipeline_decode_values(&c->pipeline, named, &shape, into->values, err);
-    if (rc == VOUCH_OK && !vch_values_finite(into->values, into->shape.count, &at))
-        rc = vouch_fail(err, VOUCH_E_FORMAT, "element %zu is not finite", at);
-    return rc == VOUCH_OK ? rc : vouch_wrap(err, VOUCH_E_REFUSED, "tensor '%s'", into->name);
-}
-
-static vouch_code fetch_tensor(vch_collaborator *c, int32_t round, vch_tensor *into,
-                               vouch_error *err)
-{
-    static const char *const model[] = { VCH_TAG_MODEL, NULL };
-    VCH_SCOPED(vch_buffer_drop) vch_buffer message = { 0 };
-    VCH_SCOPED(vch_named_tensor_done) vch_named_tensor named = { 0 };
-    const vch_wire_tensor_spec spec = { .name = vch_span_str(into->name),
-                                        .round = round,
-                                        .tags = vch_tags_of(model),
-                                        .require_lossless = true };
-    vouch_code rc = vch_calls_get_tensor(&c->calls, &spec, &message, &named, err);
-    return rc == VOUCH_OK ? take_tensor(c, &named, into, err) : rc;
-}
-
-/* The global model of a round, all of it; fetched once. */
-static vouch_code need_global(vch_collaborator *c, int32_t round, vouch_error *err)
-{
-    if (c->has_global && c->global.round == round)
-        return VOUCH_OK;
-    c->has_global = false;
-    for (size_t i = 0; i < c->global.count; i++) {
-        vouch_code rc = fetch_tensor(c, round, &c->global.tensor[i], err);
-        if (rc != VOUCH_OK)
-            return vouch_wrap(err, rc, "the model of round %d", round);
-    }
-    c->global.round = round;
-    c->has_global = true;
-    return VOUCH_OK;
 }
 
 static vouch_code run_on(vch_collaborator *c, const vch_plan_task *task, int32_t round,
@@ -139,13 +78,13 @@ static vouch_code need_local(vch_collaborator *c, int32_t round, vouch_error *er
 {
     if (c->has_local && c->local.round == round)
         return VOUCH_OK;
-    vouch_code rc = need_global(c, round, err);
+    vouch_code rc = vch_global_model_need(&c->global, &c->calls, round, err);
     for (size_t i = 0; rc == VOUCH_OK && i < c->calls.view->task_count; i++) {
         const vch_plan_task *task = &c->calls.view->task[i];
         if (!task->trains)
             continue;
         VCH_SCOPED(vch_task_outcome_done) vch_task_outcome outcome = { 0 };
-        rc = run_on(c, task, round, &c->global, &outcome, err);
+        rc = run_on(c, task, round, &c->global.model, &outcome, err);
         if (rc != VOUCH_OK || !outcome.trained)
             continue;
         keep_local(c, &outcome);
@@ -187,8 +126,12 @@ static vouch_code send(vch_collaborator *c, const vch_plan_task *task, int32_t r
                                          .task_name = vch_span_str(task->name),
                                          .data_size = data_size(c, task) };
     VCH_SCOPED(vch_outgoing_drop) vch_outgoing *outgoing = NULL;
-    const vch_model *update = outcome->trained ? &c->local : NULL;
-    vouch_code rc = vch_outgoing_new(&head, task, outcome, update, &c->pipeline, &outgoing, err);
+    vch_outgoing_update update = { .model = outcome->trained ? &c->local : NULL,
+                                   .lossless = vch_global_model_lossless(&c->global),
+                                   .pipeline = &c->global.pipeline };
+    if (c->calls.view->delta_updates && c->global.has_values && c->global.model.round == round)
+        update.base = &c->global.model;
+    vouch_code rc = vch_outgoing_new(&head, task, outcome, &update, &outgoing, err);
     while (rc == VOUCH_OK) {
         rc = vch_calls_send(&c->calls, vch_outgoing_writer(outgoing), err);
         if (rc != VOUCH_E_NETWORK)
@@ -212,9 +155,11 @@ static vouch_code run_task(vch_collaborator *c, vouch_span name, int32_t round, 
                           "the aggregator asks for a task '%.*s' that is not "
                           "in the plan",
                           (int)(name.size > 80 ? 80 : name.size), (const char *)name.data);
-    vouch_code rc = task->apply_local ? need_local(c, round, err) : need_global(c, round, err);
+    vouch_code rc = task->apply_local ? need_local(c, round, err)
+                                      : vch_global_model_need(&c->global, &c->calls, round, err);
     if (rc == VOUCH_OK)
-        rc = run_on(c, task, round, task->apply_local ? &c->local : &c->global, &outcome, err);
+        rc =
+            run_on(c, task, round, task->apply_local ? &c->local : &c->global.model, &outcome, err);
     if (rc != VOUCH_OK)
         return rc;
     log_task(c, task, round, &outcome);

@@ -60,33 +60,74 @@ static vouch_code add_metric(vch_outgoing *o, const vch_task_results_head *head,
     return rc;
 }
 
-static vouch_code add_update(vch_outgoing *o, const vch_task_results_head *head,
-                             const vch_tensor *tensor, const vch_pipeline *pipeline,
-                             vouch_error *err)
+static vouch_code add_whole(vch_outgoing *o, const vch_tensor *tensor,
+                            const vch_outgoing_update *update, vch_named_tensor *t,
+                            vouch_error *err)
 {
     static const char *const tags[] = { VCH_TAG_COMPRESSED, VCH_TAG_TRAINED, NULL };
+    t->lossless = true;
+    t->tags = vch_tags_of(tags);
+    return vch_pipeline_encode(update->lossless, tensor, &o->work[o->count], t, err);
+}
+
+/* The change since the round's model; OpenFL never marks it lossless. */
+static vouch_code add_change(vch_outgoing *o, const vch_tensor *tensor, const vch_tensor *base,
+                             const vch_outgoing_update *update, vch_named_tensor *t,
+                             vouch_error *err)
+{
+    static const char *const plain[] = { VCH_TAG_COMPRESSED, VCH_TAG_DELTA, VCH_TAG_TRAINED, NULL };
+    static const char *const lossy[] = { VCH_TAG_DELTA, VCH_TAG_LOSSY, VCH_TAG_TRAINED, NULL };
+    size_t count = tensor->shape.count;
+    vch_buffer *work = &o->work[o->count];
+    t->name = vch_span_str(tensor->name);
+    t->tags = vch_tags_of(vch_pipeline_is_lossy(update->pipeline) ? lossy : plain);
+    VCH_SCOPED(vch_free_drop) float *change = malloc((count + 1) * sizeof *change);
+    if (change == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for a tensor's change");
+    for (size_t i = 0; i < count; i++)
+        change[i] = tensor->values[i] - base->values[i];
+    vouch_code rc =
+        vch_pipeline_encode_values(update->pipeline, &tensor->shape, change, work, t, err);
+    if (rc == VOUCH_OK && count > 0 && work->size == 0) { /* the values themselves, which go */
+        vch_buffer_append(work, t->data);
+        t->data = vch_buffer_span(work);
+        rc = vch_buffer_finish(work, "a tensor's change", err);
+    }
+    return rc;
+}
+
+static vouch_code add_update(vch_outgoing *o, const vch_task_results_head *head,
+                             const vch_outgoing_update *update, size_t at, vouch_error *err)
+{
+    const vch_tensor *tensor = &update->model->tensor[at];
+    const vch_tensor *base = NULL;
     vch_named_tensor *t = &o->tensor[o->count];
     o->work[o->count] = vch_buffer_with_cap(VCH_TENSOR_DATA_MAX);
-    *t = (vch_named_tensor) { .round = head->round, .lossless = true, .tags = vch_tags_of(tags) };
-    vouch_code rc = vch_pipeline_encode(pipeline, tensor, &o->work[o->count], t, err);
+    *t = (vch_named_tensor) { .round = head->round };
+    if (update->base != NULL)
+        base = vch_model_find(update->base, vch_span_str(tensor->name));
+    vouch_code rc = base != NULL && vch_shape_equal(&base->shape, &tensor->shape)
+                        ? add_change(o, tensor, base, update, t, err)
+                        : add_whole(o, tensor, update, t, err);
     o->count++;
     return rc;
 }
 
 vouch_code vch_outgoing_new(const vch_task_results_head *head, const vch_plan_task *task,
-                            const vch_task_outcome *outcome, const vch_model *update,
-                            const vch_pipeline *pipeline, vch_outgoing **out, vouch_error *err)
+                            const vch_task_outcome *outcome, const vch_outgoing_update *update,
+                            vch_outgoing **out, vouch_error *err)
 {
     VCH_SCOPED(vch_outgoing_drop) vch_outgoing *o = calloc(1, sizeof *o);
-    size_t most = outcome->metric_count + (update == NULL ? 0 : update->count);
+    size_t tensors = update->model == NULL ? 0 : update->model->count;
+    size_t most = outcome->metric_count + tensors;
     if (o == NULL || (o->tensor = calloc(most + 1, sizeof *o->tensor)) == NULL
         || (o->work = calloc(most + 1, sizeof *o->work)) == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for a result of %zu tensors", most);
     vouch_code rc = VOUCH_OK;
     for (size_t i = 0; rc == VOUCH_OK && i < outcome->metric_count; i++)
         rc = add_metric(o, head, task, &outcome->metric[i], err);
-    for (size_t i = 0; rc == VOUCH_OK && update != NULL && i < update->count; i++)
-        rc = add_update(o, head, &update->tensor[i], pipeline, err);
+    for (size_t i = 0; rc == VOUCH_OK && i < tensors; i++)
+        rc = add_update(o, head, update, i, err);
     if (rc == VOUCH_OK)
         rc = vch_task_results_writer_new(head, o->tensor, o->count, &o->writer, err);
     if (rc == VOUCH_OK)

@@ -14,12 +14,20 @@
 
 typedef struct vch_outgoing vch_outgoing;
 
-/* All that is pointed to is kept until the object is freed. `update` NULL: metrics only. */
+/* What was trained, if anything was. */
+typedef struct vch_outgoing_update {
+    const vch_model *model; /* NULL: metrics only */
+    const vch_model *base; /* the round's model, of which the change is sent; NULL: send it whole */
+    const vch_pipeline *pipeline; /* for the change */
+    const vch_pipeline *lossless; /* for what is sent whole */
+} vch_outgoing_update;
+
+/* All that is pointed to is kept until the object is freed. */
 VOUCH_MUST_CHECK vouch_code vch_outgoing_new(const vch_task_results_head *head,
                                              const vch_plan_task *task,
                                              const vch_task_outcome *outcome,
-                                             const vch_model *update, const vch_pipeline *pipeline,
-                                             vch_outgoing **out, vouch_error *err);
+                                             const vch_outgoing_update *update, vch_outgoing **out,
+                                             vouch_error *err);
 void vch_outgoing_free(vch_outgoing *o);
 VCH_DEFINE_DROP(vch_outgoing_drop, vch_outgoing, vch_outgoing_free)
 

@@ -246,8 +246,10 @@ static int send_result(fixture *f, const char *task_name, int32_t round, const v
                                          .round = round,
                                          .task_name = vch_span_str(task_name),
                                          .data_size = 10 };
-    CHECK_OK(vch_outgoing_new(&head, task, &outcome, update, vch_pipeline_plain(), &outgoing, &err),
-             &err);
+    const vch_outgoing_update trained = { .model = update,
+                                          .pipeline = vch_pipeline_plain(),
+                                          .lossless = vch_pipeline_plain() };
+    CHECK_OK(vch_outgoing_new(&head, task, &outcome, &trained, &outgoing, &err), &err);
     pieces p = { .writer = vch_outgoing_writer(outgoing),
                  .piece = vch_buffer_with_cap(VCH_WIRE_PIECE_SIZE + 64) };
     const vch_grpc_source source = { .context = &p, .next = next_piece };
