@@ -19,6 +19,7 @@ enum { ANSWER_MAX = 1 << 16, DUMP_MAX = 1 << 22 };
 typedef struct values {
     vch_common_options common;
     const char *plan, *cols, *data, *release, *federation_uuid, *address, *task_runner;
+    const char *input_shape, *install_reqs, *gandlf;
 } values;
 
 #define PLAN_OPTION                                                                                \
@@ -63,6 +64,24 @@ static const vch_option initialize_options[] = {
       .argument = "NAME",
       .help = "write this agg_addr into the plan" },
     VCH_RUNNER_FILE_OPTION(values),
+    { .name = "input_shape",
+      .letter = 'f',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, input_shape),
+      .argument = "SHAPE",
+      .help = "as fx has it; without effect: the task runner knows its shapes" },
+    { .name = "install_reqs",
+      .letter = 'r',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, install_reqs),
+      .argument = "BOOL",
+      .help = "as fx has it; without effect: nothing is ever installed" },
+    { .name = "gandlf_config",
+      .letter = 'g',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, gandlf),
+      .argument = "FILE",
+      .help = "as fx has it; refused: it would put settings into the plan" },
     RELEASE_OPTION,
     VCH_COMMON_OPTIONS(values),
 };
@@ -224,6 +243,11 @@ static vouch_code initialize(const vch_runtime *rt, const values *v, vouch_error
     VCH_SCOPED(plan_drop) vch_plan *plan = NULL;
     VCH_SCOPED(vch_yaml_drop) vch_yaml *runner_file = NULL;
     made_model made = { 0 };
+    if (v->gandlf != NULL)
+        return vouch_fail(err, VOUCH_E_UNSUPPORTED,
+                          "--gandlf_config is not served: put the settings into the plan");
+    if (v->input_shape != NULL || v->install_reqs != NULL)
+        (void)fprintf(rt->err, "warning: --input_shape and --install_reqs have no effect here\n");
     vouch_code rc = load(rt, v, v->cols, &plan, err);
     if (rc == VOUCH_OK)
         rc = patch_address(rt, v, &plan, err);

@@ -31,6 +31,10 @@ int main(int argc, char *argv[])
         { "plan hash", "print a plan's hash, and what follows from it", vch_cmd_plan_hash },
         { "plan initialize", "make the initial model of a plan", vch_cmd_plan_initialize },
         { "plan print", "print a plan as it is hashed", vch_cmd_plan_print },
+        { "plan remove", "remove a saved plan", vch_cmd_plan_remove },
+        { "plan save", "keep the plan under a name, and go on with that", vch_cmd_plan_save },
+        { "plan show", "say which of the saved plans is in use", vch_cmd_plan_show },
+        { "plan switch", "go on with a saved plan", vch_cmd_plan_switch },
         { "policy check", "check a policy: what is wrong, and what is weak", vch_cmd_policy_check },
         { "policy explain", "say what each rule makes of a quote or passport",
           vch_cmd_policy_explain },
@@ -49,6 +53,7 @@ int main(int argc, char *argv[])
     };
     static const vch_program program = {
         .name = "vouch",
+        .link = "fx", /* OpenFL's, whose verbs these are */
         .summary = "Attested federated learning: prove what runs, then train together.",
         .commands = commands,
         .command_count = sizeof commands / sizeof *commands,

@@ -4,7 +4,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/scope.h"
 #include "config/suggest.h"
+#include "prompt/link.h"
 #include "prompt/version.h"
 
 static const char *environment_of_process(void *context, const char *name)
@@ -58,18 +60,19 @@ static const vch_command *find(const vch_program *program, int argc, char *const
     return best;
 }
 
-static int print_help(const vch_program *program, FILE *out)
+static int print_help(const vch_program *program, const char *name, FILE *out)
 {
-    (void)fprintf(out, "usage: %s COMMAND [OPTION]...\n\n%s\n\nCommands:\n", program->name,
+    (void)fprintf(out, "usage: %s COMMAND [OPTION]...\n\n%s\n\nCommands:\n", name,
                   program->summary);
     for (size_t i = 0; i < program->command_count; i++)
         (void)fprintf(out, "  %-38s %s\n", program->commands[i].name, program->commands[i].summary);
     (void)fprintf(out, "\n%s COMMAND --help says more of each. --version prints the version.\n",
-                  program->name);
+                  name);
     return VCH_EXIT_DONE;
 }
 
-static int unknown_command(const vch_program *program, int argc, char *const argv[])
+static int unknown_command(const vch_program *program, const char *name, int argc,
+                           char *const argv[])
 {
     const char *names[128];
     size_t count = 0;
@@ -86,9 +89,9 @@ static int unknown_command(const vch_program *program, int argc, char *const arg
     }
     if (near == NULL || argc > 1)
         near = vch_suggest(typed, names, count);
-    (void)fprintf(stderr, "%s: unknown command '%s'%s%s%s (see %s --help)\n", program->name, typed,
+    (void)fprintf(stderr, "%s: unknown command '%s'%s%s%s (see %s --help)\n", name, typed,
                   near == NULL ? "" : "; did you mean '", near == NULL ? "" : near,
-                  near == NULL ? "" : "'?", program->name);
+                  near == NULL ? "" : "'?", name);
     return VCH_EXIT_USAGE;
 }
 
@@ -101,30 +104,45 @@ static int finish(int status)
     return status;
 }
 
+/* The words after the program's name, by the name `name`. */
+static int run_words(const vch_program *program, const char *name, int words, char *first[])
+{
+    const vch_command *command = find(program, words, first);
+    bool daemon = command != NULL && command->name[0] == '\0';
+    if (words > 0 && strcmp(first[0], "--version") == 0) {
+        (void)printf("%s %s\n", name, VCH_VERSION);
+        return finish(VCH_EXIT_DONE);
+    }
+    if (!daemon && words == 0) {
+        (void)print_help(program, name, stderr);
+        return VCH_EXIT_USAGE;
+    }
+    if (!daemon && (strcmp(first[0], "--help") == 0 || strcmp(first[0], "-h") == 0))
+        return finish(print_help(program, name, stdout));
+    if (command == NULL)
+        return unknown_command(program, name, words, first);
+    vch_runtime rt = {
+        .program = name, .out = stdout, .err = stderr, .environment = environment_of_process
+    };
+    int skip = (int)words_in(command->name);
+    return finish(command->run(&rt, words - skip, first + skip));
+}
+
 int vch_program_main(const vch_program *program, int argc, char *argv[])
 {
     int words = argc > 0 ? argc - 1 : 0;
     char **first = argv + (argc > 0 ? 1 : 0);
-    const vch_command *command = find(program, words, first);
-    bool daemon = command != NULL && command->name[0] == '\0';
-    if (words > 0 && strcmp(first[0], "--version") == 0) {
-        (void)printf("%s %s\n", program->name, VCH_VERSION);
-        return finish(VCH_EXIT_DONE);
-    }
-    if (!daemon && words == 0) {
-        (void)print_help(program, stderr);
-        return VCH_EXIT_USAGE;
-    }
-    if (!daemon && (strcmp(first[0], "--help") == 0 || strcmp(first[0], "-h") == 0))
-        return finish(print_help(program, stdout));
-    if (command == NULL)
-        return unknown_command(program, words, first);
-    vch_runtime rt = { .program = program->name,
-                       .out = stdout,
-                       .err = stderr,
-                       .environment = environment_of_process };
-    int skip = (int)words_in(command->name);
-    return finish(command->run(&rt, words - skip, first + skip));
+    if (program->link == NULL || argc == 0 || !vch_link_is(argv[0], program->link))
+        return run_words(program, program->name, words, first);
+    vouch_error err = { 0 };
+    char text[VOUCH_ERROR_DEPTH * VOUCH_ERROR_TEXT];
+    VCH_SCOPED(vch_free_drop) char **taken = calloc((size_t)words + 2, sizeof *taken);
+    vouch_code rc = taken == NULL ? vouch_fail(&err, VOUCH_E_MEMORY, "out of memory")
+                                  : vch_link_words(words, first, taken, &words, &err);
+    if (rc == VOUCH_OK)
+        return run_words(program, program->link, words, taken);
+    (void)fprintf(stderr, "%s: %s\n", program->link, vouch_error_text(&err, text, sizeof text));
+    return VCH_EXIT_USAGE;
 }
 
 static vch_log_level level_named(const char *name)
@@ -134,6 +152,16 @@ static vch_log_level level_named(const char *name)
             return level;
     }
     return VCH_LOG_WARN;
+}
+
+/* "vouch plan hash" as it was called: through a link, "fx plan hash". */
+static const char *as_called(const vch_runtime *rt, const char *command, char out[static 128])
+{
+    const char *rest = strchr(command, ' ');
+    if (rt->program == NULL || rest == NULL || strcmp(rt->program, VCH_LINK_FX) != 0)
+        return command;
+    (void)snprintf(out, 128, "%s%s", rt->program, rest);
+    return out;
 }
 
 bool vch_command_begin(vch_runtime *rt, const vch_usage *usage, int argc, char *argv[],
@@ -147,8 +175,11 @@ bool vch_command_begin(vch_runtime *rt, const vch_usage *usage, int argc, char *
         return false;
     }
     if (operands->help) {
+        char called[128];
+        vch_usage shown = *usage;
+        shown.command = as_called(rt, usage->command, called);
         vch_buffer help = vch_buffer_with_cap(65536);
-        vch_options_help(usage, &help);
+        vch_options_help(&shown, &help);
         (void)fwrite(help.data, 1, help.size, rt->out);
         vch_buffer_drop(&help);
         *status = VCH_EXIT_DONE;
@@ -193,7 +224,9 @@ static int status_of(vouch_code code)
 int vch_command_fail(const vch_runtime *rt, const char *command, vouch_code code,
                      const vouch_error *err)
 {
+    char called[128];
     char text[VOUCH_ERROR_DEPTH * VOUCH_ERROR_TEXT];
-    (void)fprintf(rt->err, "%s: %s\n", command, vouch_error_text(err, text, sizeof text));
+    (void)fprintf(rt->err, "%s: %s\n", as_called(rt, command, called),
+                  vouch_error_text(err, text, sizeof text));
     return status_of(code);
 }

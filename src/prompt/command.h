@@ -38,6 +38,7 @@ typedef struct vch_command {
 
 typedef struct vch_program {
     const char *name;
+    const char *link; /* another name that it may be called by (prompt/link.h), or NULL */
     const char *summary;
     const vch_command *commands; /* a command with name "" is run when no other fits (a daemon) */
     size_t command_count;

@@ -87,6 +87,28 @@ mkdir ../other
 check "the workspace is unpacked elsewhere" in_dir ../other "$vouch" workspace import --archive ../fed/fed.zip
 check "no key travelled" test -z "$(find ../other -name '*.key' -o -name '*.crt' -o -name '*.pbuf')"
 check "the plan is the same there" sh -c "'$vouch' plan hash -p ../other/fed/plan/plan.yaml | head -1 | cmp - hash"
+check "a plan is saved under a name" "$vouch" plan save -n default
+check "and under another" answers "Switch plan to second" "$vouch" plan save -n second
+check "which is then the one in use" answers "The current plan is: second" "$vouch" plan show
+sed -i 's/rounds_to_train: 10/rounds_to_train: 11/' plan/plan.yaml
+check "the first comes back as it was" "$vouch" plan switch -n default
+check "it is that plan" sh -c "'$vouch' plan hash | head -1 | cmp - hash"
+check "a plan that is not there is refused" refuses "no plan 'third'" 2 "$vouch" plan switch -n third
+check "a plan's name is no path" refuses "a plan's name" 2 "$vouch" plan save -n ../x
+check "a saved plan is removed" "$vouch" plan remove -n second
+check "and is gone" test ! -e plan/plans/second
+check "the default plan is not removed" refuses "cannot be removed" 2 "$vouch" plan remove -n default
+ln -s "$vouch" ../fx
+check "through a link it goes by that name" answers "^usage: fx plan hash" ../fx plan hash --help
+check "through a link it lists its commands by that name" answers "^usage: fx COMMAND" ../fx --help
+check "through a link it does the same" sh -c "../fx plan hash | head -1 | cmp - hash"
+check "through a link it fails by that name" refuses "^fx plan hash: " 3 ../fx plan hash -p plan/none.yaml
+check "it takes what fx takes before the verb" sh -c "../fx -l WARNING --no-warnings plan hash | head -1 | cmp - hash"
+check "a level that fx does not know is refused" refuses "no log level 'loud'" 2 ../fx -l loud plan hash
+check "a level without its word is refused" refuses "wants a level" 2 ../fx -l
+check "under its own name it takes none of that" status 2 "$vouch" -l WARNING plan hash
+check "fx's options of plan initialize are taken" ../fx plan initialize -f "[1,2]" -r false -a agg.example.org
+check "but for one, with the reason" refuses "not served" 2 ../fx plan initialize -g x.yaml
 check "every command explains itself" sh -c "
     for c in 'plan initialize' 'plan print' 'plan hash' 'plan freeze' 'workspace create' \
         'workspace certify' 'workspace export' 'workspace import' 'aggregator certify' \
