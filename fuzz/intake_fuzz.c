@@ -64,6 +64,8 @@ static vouch_code stream(const vch_intake *intake, vouch_span in, size_t piece,
         rc = vch_receipt_message_end(receipt, err);
     if (rc == VOUCH_OK)
         rc = vch_receipt_finish(receipt, ruling, err);
+    if (rc == VOUCH_OK && *ruling == VCH_RESULT_TAKE)
+        rc = vch_receipt_keep(receipt, ruling, err);
     vch_receipt_free(receipt);
     return rc;
 }
@@ -72,7 +74,7 @@ static void check_result(const vch_result *r)
 {
     float values[9];
     if (r == NULL || r->update == NULL || r->data_size < 1
-        || vch_spool_read(r->update, 0, values, sizeof values, NULL) != VOUCH_OK)
+        || vch_sealed_read(r->update, 0, values, sizeof values, NULL) != VOUCH_OK)
         __builtin_trap();
     for (size_t i = 0; i < 9; i++) {
         if (!(fabsf(values[i]) <= VCH_INTAKE_VALUE_MAX))

@@ -18,7 +18,7 @@
 
 #define COMMAND "vouch aggregator start"
 #define METRICS_FILE "logs/aggregator_metrics.jsonl"
-#define SPOOL_DIRECTORY "save/spool"
+#define STATE_DIRECTORY "state"
 #define WORKERS 2
 #define WAITING_MAX 256    /* appraisals that may wait for a worker */
 #define CARE_MS 2000       /* renewed certificates, standing of peers */
@@ -118,11 +118,11 @@ typedef struct service {
 static void drop_service(service *s)
 {
     vch_grpc_server_free(s->server);
+    vch_workers_free(s->workers);
     vch_aggregator_free(s->aggregator);
     vch_timer_free(s->care);
     for (size_t i = 0; i < sizeof s->signals / sizeof *s->signals; i++)
         vch_signal_free(s->signals[i]);
-    vch_workers_free(s->workers);
     vch_loop_free(s->loop);
     vch_site_drop(&s->site);
     if (s->metrics_file != NULL)
@@ -213,17 +213,20 @@ static vouch_code make_aggregator(service *s, vouch_error *err)
     vouch_code rc = read_initial_model(s, &model, err);
     if (rc == VOUCH_OK)
         rc = open_metrics(s, err);
-    if (rc == VOUCH_OK && !s->site.attested)
-        rc = vch_dir_make(SPOOL_DIRECTORY, 0700, err);
     if (rc != VOUCH_OK)
         return rc;
-    if (s->site.attestation != NULL)
+    const uint8_t *policy_digest = NULL;
+    if (s->site.attestation != NULL) {
         exports = vch_attestation_file_federation(s->site.attestation)->model_export;
+        policy_digest = vch_attestation_file_federation(s->site.attestation)->digest;
+    }
     const vch_aggregator_options how = { .plan = s->site.plan,
                                          .loop = s->loop,
                                          .log = &s->rt->log,
-                                         .spool_directory =
-                                             s->site.attested ? NULL : SPOOL_DIRECTORY,
+                                         .state_directory =
+                                             s->site.attested ? NULL : STATE_DIRECTORY,
+                                         .policy_digest = policy_digest,
+                                         .workers = s->workers,
                                          .keep_models = exports,
                                          .now_ms = vch_clock_monotonic_ms,
                                          .metrics = &s->metrics,
@@ -280,11 +283,11 @@ static vouch_code serve(service *s, const values *v, vouch_error *err)
     if (rc == VOUCH_OK)
         rc = vch_loop_new(&s->loop, err);
     if (rc == VOUCH_OK)
+        rc = vch_workers_new(s->loop, WORKERS, WAITING_MAX, &s->workers, err);
+    if (rc == VOUCH_OK)
         rc = make_aggregator(s, err);
     if (rc == VOUCH_OK)
         rc = vch_site_enter(&s->site_options, &s->site, err);
-    if (rc == VOUCH_OK)
-        rc = vch_workers_new(s->loop, WORKERS, WAITING_MAX, &s->workers, err);
     if (rc == VOUCH_OK)
         rc = make_server(s, &at, v, err);
     if (rc == VOUCH_OK)

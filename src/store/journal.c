@@ -29,15 +29,16 @@ struct vch_journal {
 static vouch_code find_last(void *context, const char *name, vouch_error *err)
 {
     vch_journal *j = context;
-    unsigned number = 0;
-    int end = 0;
     char again[VCH_JOURNAL_NAME_SIZE];
     (void)err;
-    if (sscanf(name, "journal-%8u%n", &number, &end) != 1 || name[end] != '\0')
+    if (strncmp(name, "journal-", 8) != 0)
         return VOUCH_OK;
-    vch_journal_file_name(number, again);
+    unsigned long number = strtoul(name + 8, NULL, 10);
+    if (number > FILES_MAX)
+        return VOUCH_OK;
+    vch_journal_file_name((uint32_t)number, again);
     if (strcmp(name, again) == 0 && number > j->last)
-        j->last = number;
+        j->last = (uint32_t)number;
     return VOUCH_OK;
 }
 

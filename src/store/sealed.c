@@ -45,8 +45,7 @@ struct vch_sealed {
 
 static vouch_code fail_errno(const vch_sealed *s, const char *doing, int reason, vouch_error *err)
 {
-    return vouch_fail(err, reason == ENOENT ? VOUCH_E_NOT_FOUND : VOUCH_E_IO, "%s '%s': %s", doing,
-                      s->path, strerror(reason));
+    return vouch_fail(err, VOUCH_E_IO, "%s '%s': %s", doing, s->path, strerror(reason));
 }
 
 static bool is_sealed(const vch_sealed *s)
@@ -396,6 +395,8 @@ vouch_code vch_sealed_open(const vch_sealed_options *options, const vch_sealed_s
     if (rc != VOUCH_OK)
         return rc;
     s->fd = open(s->path, O_RDONLY | O_CLOEXEC);
+    if (s->fd < 0 && errno == ENOENT)
+        return vouch_fail(err, VOUCH_E_NOT_FOUND, "'%s' is gone", s->path);
     if (s->fd < 0)
         return fail_errno(s, "opening", errno, err);
     rc = check_header(s, err);

@@ -141,8 +141,7 @@ def nobody_is_attested():
 
 
 def an_attested_aggregators_updates_never_touch_the_disk():
-    assert not (ENV["sites"][AGGREGATOR] / "save/spool").exists() or \
-        not list((ENV["sites"][AGGREGATOR] / "save/spool").iterdir())
+    assert not (ENV["sites"][AGGREGATOR] / "state").exists()
 
 
 def run_to_its_end(name, environment):
@@ -208,8 +207,8 @@ try:
         platforms_a_verifier_and_sites_are_made,
         both_are_attested,
         only_the_aggregator_is_attested,
-        only_the_collaborators_are_attested,
         an_attested_aggregators_updates_never_touch_the_disk,
+        only_the_collaborators_are_attested,
         nobody_is_attested,
         an_attested_role_without_its_settings_names_each_that_is_missing,
         outside_of_a_tee_an_attested_role_does_not_start,

@@ -1,10 +1,10 @@
 #include "fed/aggregator/aggregator.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
-#include "fed/aggregator/model_file.h"
+#include "crypto/hash.h"
+#include "fed/aggregator/checkpoint.h"
 #include "fed/aggregator/recipe.h"
 #include "fed/aggregator/state.h"
 
@@ -34,7 +34,7 @@ static vch_round_options round_options(const vch_plan_view *view, int32_t first_
     return o;
 }
 
-static void finish(vch_aggregator *a, vouch_code rc, const vouch_error *why)
+void vch_aggregator_finish(vch_aggregator *a, vouch_code rc, const vouch_error *why)
 {
     if (a->ended)
         return;
@@ -43,7 +43,7 @@ static void finish(vch_aggregator *a, vouch_code rc, const vouch_error *why)
 }
 
 /* Give everyone the tasks of the round that begins. */
-static vouch_code begin_round(vch_aggregator *a, vouch_error *err)
+vouch_code vch_aggregator_begin_round(vch_aggregator *a, vouch_error *err)
 {
     uint32_t round = (uint32_t)vch_round_number(a->round);
     VCH_SCOPED(vch_free_drop) uint64_t *owed = calloc(a->view->member_count, sizeof *owed);
@@ -63,193 +63,113 @@ static vouch_code begin_round(vch_aggregator *a, vouch_error *err)
     return VOUCH_OK;
 }
 
-static vouch_code report(vch_aggregator *a, const char *origin, const char *task,
-                         const vch_metric *metric, vouch_error *err)
+static void on_begun(void *context, vouch_code rc, const vouch_error *why)
 {
-    if (a->options.metrics == NULL)
-        return VOUCH_OK;
-    const vch_metric_report line = { .origin = origin,
-                                     .task = task,
-                                     .metric = metric->name,
-                                     .round = vch_round_number(a->round),
-                                     .value = (double)metric->value };
-    return vch_metrics_put(a->options.metrics, &line, err);
-}
-
-typedef struct round_end {
-    bool *counts; /* members that are done */
-    size_t done;
-    double score; /* the best validate_agg metric of this round */
-    bool has_score;
-} round_end;
-
-static void note_score(round_end *end, const vch_metric *mean)
-{
-    double value = (double)mean->value;
-    if (!mean->validates_global)
-        return;
-    if (!end->has_score || value > end->score)
-        end->score = value;
-    end->has_score = true;
-}
-
-/* The means of every metric that the first member which reports the task has. */
-static vouch_code mean_metrics(vch_aggregator *a, size_t task, round_end *end, vouch_error *err)
-{
-    const vch_results_selection over = { .counts = end->counts, .task = task };
-    const vch_result *first = NULL;
-    for (size_t m = 0; first == NULL && m < a->view->member_count; m++)
-        first = end->counts[m] ? vch_results_look(a->results, m, task) : NULL;
-    for (size_t i = 0; first != NULL && i < first->metric_count; i++) {
-        vch_metric mean = { 0 };
-        vouch_code rc = vch_results_mean(a->results, &over, first->metric[i].name, &mean, err);
-        if (rc == VOUCH_E_LIMIT) { /* nobody has a sample: there is no mean, and no harm */
-            vch_log(a->options.log, VCH_LOG_WARN, "metric.no_samples",
-                    VCH_STR("task", a->view->task[task].name),
-                    VCH_STR("metric", first->metric[i].name));
-            continue;
-        }
-        if (rc == VOUCH_OK)
-            rc = report(a, "aggregator", a->view->task[task].name, &mean, err);
-        if (rc != VOUCH_OK)
-            return rc;
-        note_score(end, &mean);
-    }
-    return VOUCH_OK;
-}
-
-static vouch_code report_metrics(vch_aggregator *a, round_end *end, vouch_error *err)
-{
-    for (size_t task = 0; task < a->view->task_count; task++) {
-        for (size_t m = 0; m < a->view->member_count; m++) {
-            const vch_result *one = vch_results_look(a->results, m, task);
-            for (size_t i = 0; one != NULL && i < one->metric_count; i++) {
-                vouch_code rc =
-                    report(a, a->view->member[m], a->view->task[task].name, &one->metric[i], err);
-                if (rc != VOUCH_OK)
-                    return rc;
-            }
-        }
-        vouch_code rc = mean_metrics(a, task, end, err);
-        if (rc != VOUCH_OK)
-            return rc;
-    }
-    return VOUCH_OK;
-}
-
-static vouch_code save(vch_aggregator *a, const char *path, vouch_error *err)
-{
-    if (!a->options.keep_models)
-        return VOUCH_OK;
-    return vch_model_file_write(a->options.directory, path, &a->pipeline, &a->model, err);
-}
-
-/* As OpenFL: best and last are the model that the round started from. */
-static vouch_code save_start_of_round(vch_aggregator *a, const round_end *end, vouch_error *err)
-{
-    if (end->has_score && (!a->has_best || end->score > a->best)) {
-        a->best = end->score;
-        a->has_best = true;
-        vouch_code rc = save(a, a->view->best_state_path, err);
-        if (rc != VOUCH_OK)
-            return rc;
-    }
-    return save(a, a->view->last_state_path, err);
-}
-
-static vouch_code make_next_model(vch_aggregator *a, const round_end *end, vouch_error *err)
-{
-    ptrdiff_t task = vch_results_update_task(a->results);
-    if (task >= 0) { /* a round that only validates leaves the model as it is */
-        const vch_results_selection over = { .counts = end->counts, .task = (size_t)task };
-        vch_results_recipe recipe = vch_aggregator_recipe(a->view, (size_t)task, &a->memory);
-        recipe.pipeline = &a->pipeline;
-        recipe.deltas = a->deltas;
-        vouch_code rc = vch_results_aggregate(a->results, &over, &recipe, &a->model, err);
-        if (rc != VOUCH_OK)
-            return rc;
-        a->has_delta = a->view->delta_updates;
-    }
-    vch_model_done(&a->previous);
-    a->model.round++;
-    return VOUCH_OK;
-}
-
-static void log_round(const vch_aggregator *a, const round_end *end)
-{
-    char score[32] = "";
-    if (end->has_score)
-        (void)snprintf(score, sizeof score, "%.4f", end->score);
-    vch_log(a->options.log, VCH_LOG_INFO, "round.finished",
-            VCH_INT("round", vch_round_number(a->round)), VCH_INT("of", a->view->rounds),
-            VCH_INT("reported", end->done), VCH_INT("members", a->view->member_count),
-            VCH_STR("accuracy", score),
-            VCH_INT("milliseconds", a->options.now_ms() - a->round_began_ms));
-}
-
-static vouch_code next_round(vch_aggregator *a, vouch_error *err)
-{
-    char final[VCH_PATH_SIZE];
-    vch_results_clear(a->results);
-    vch_round_advance(a->round, a->options.now_ms());
-    if (!vch_round_finished(a->round))
-        return begin_round(a, err);
-    vouch_code rc = vch_model_file_final_path(a->options.plan, final, err);
+    vch_aggregator *a = context;
     if (rc == VOUCH_OK)
-        rc = save(a, final, err);
+        a->current = a->next;
+    else
+        vch_sealed_discard(a->next);
+    a->next = NULL;
+    vch_aggregator_stored(a, rc, why);
+}
+
+size_t vch_aggregator_models(const vch_aggregator *a,
+                             const vch_model *out[static 1 + VCH_AGGREGATE_SLOT_MAX])
+{
+    out[0] = &a->model;
+    for (size_t i = 0; i < a->memory.slot_count; i++)
+        out[i + 1] = &a->memory.slot[i];
+    return 1 + a->memory.slot_count;
+}
+
+/* Write down where training starts. */
+static vouch_code begin(vch_aggregator *a, vouch_error *err)
+{
+    const vch_model *models[1 + VCH_AGGREGATE_SLOT_MAX];
+    size_t count = vch_aggregator_models(a, models);
+    vouch_code rc = vch_checkpoint_write(a->ledger, models, count, &a->next, err);
+    const vch_ledger_note note = { .file = a->next, .done = on_begun, .context = a };
     if (rc == VOUCH_OK)
-        vch_log(a->options.log, VCH_LOG_INFO, "federation.finished",
-                VCH_INT("rounds", a->view->rounds),
-                VCH_STR("model", a->options.keep_models ? final : ""));
+        rc = vch_ledger_begin(a->ledger, &note, a->model.round, err);
+    if (rc != VOUCH_OK) {
+        vch_sealed_discard(a->next);
+        a->next = NULL;
+    }
     return rc;
 }
 
-static vouch_code end_round(vch_aggregator *a, vouch_error *err)
+/* What there is to do for the round now. */
+static vouch_code work_on_round(vch_aggregator *a, int64_t now, vouch_error *err)
 {
-    round_end end = { .done = vch_round_done_count(a->round) };
-    VCH_SCOPED(vch_free_drop) bool *counts = calloc(a->view->member_count, sizeof *counts);
-    if (counts == NULL)
-        return vouch_fail(err, VOUCH_E_MEMORY, "no memory to end a round");
-    for (size_t m = 0; m < a->view->member_count; m++)
-        counts[m] = vch_round_is_done(a->round, m);
-    end.counts = counts;
-    vouch_code rc = report_metrics(a, &end, err);
-    if (rc == VOUCH_OK)
-        rc = save_start_of_round(a, &end, err);
-    if (rc == VOUCH_OK)
-        rc = make_next_model(a, &end, err);
-    if (rc != VOUCH_OK)
-        return vouch_wrap(err, rc, "ending round %d", vch_round_number(a->round));
-    log_round(a, &end);
-    return next_round(a, err);
+    if (a->next != NULL) /* on its way to the disk */
+        return VOUCH_OK;
+    if (a->current == NULL)
+        return begin(a, err);
+    bool is_closing = a->closing.stage != VCH_CLOSING_NOT;
+    bool is_over = vch_round_is_over(a->round, now) && !vch_ledger_is_busy(a->ledger);
+    return is_closing || is_over ? vch_aggregator_close_round(a, err) : VOUCH_OK;
+}
+
+/* Everybody was told. What was kept is not needed by the next start. */
+static void end(vch_aggregator *a)
+{
+    vouch_error err = { 0 };
+    if (vch_ledger_is_busy(a->ledger)) /* comes again */
+        return;
+    vouch_code rc = vch_ledger_finish(a->ledger, vch_round_number(a->round), &err);
+    vch_aggregator_finish(a, rc, rc == VOUCH_OK ? NULL : &err);
 }
 
 static void step(void *context)
 {
     vch_aggregator *a = context;
     vouch_error err = { 0 };
+    char text[512];
     int64_t now = a->options.now_ms();
+    int64_t again = INT64_MAX;
     if (a->ended)
         return;
-    if (vch_round_is_over(a->round, now)) {
-        vouch_code rc = end_round(a, &err);
-        if (rc != VOUCH_OK) {
-            finish(a, rc, &err);
-            return;
-        }
-        vch_parking_wake(a->parking, a);
+    vouch_code rc = work_on_round(a, now, &err);
+    if (rc == VOUCH_E_IO || rc == VOUCH_E_MEMORY) { /* a full disk: it may have room later */
+        again = now + VCH_AGGREGATOR_RETRY_MS;
+        vch_log(a->options.log, VCH_LOG_ERROR, "state.not_written",
+                VCH_STR("reason", vouch_error_text(&err, text, sizeof text)),
+                VCH_INT("retry_ms", VCH_AGGREGATOR_RETRY_MS));
+    } else if (rc != VOUCH_OK) {
+        vch_aggregator_finish(a, rc, &err);
+        return;
     }
     now = a->options.now_ms();
     int64_t due = vch_parking_tick(a->parking, now, a);
     if (vch_round_may_exit(a->round, now)) {
-        finish(a, VOUCH_OK, &err);
+        end(a);
         return;
     }
     int64_t round_due = vch_round_next_deadline_ms(a->round);
     if (round_due > now && round_due < due) /* one that has passed waits for an event */
         due = round_due;
+    if (again < due)
+        due = again;
     if (due != INT64_MAX)
         vch_timer_start(a->step, due > now ? due - now : 0);
+}
+
+void vch_aggregator_stored(vch_aggregator *a, vouch_code rc, const vouch_error *why)
+{
+    if (rc != VOUCH_OK && vch_ledger_is_spoilt(a->ledger)) {
+        vch_aggregator_finish(a, rc, why);
+        return;
+    }
+    if (a->closing.stage != VCH_CLOSING_NOT && rc != VOUCH_OK) {
+        char text[512];
+        vch_log(a->options.log, VCH_LOG_ERROR, "state.not_written",
+                VCH_STR("reason", why == NULL ? "" : vouch_error_text(why, text, sizeof text)),
+                VCH_INT("retry_ms", VCH_AGGREGATOR_RETRY_MS));
+        vch_timer_start(a->step, VCH_AGGREGATOR_RETRY_MS);
+        return;
+    }
+    vch_aggregator_poke(a);
 }
 
 void vch_aggregator_poke(vch_aggregator *a)
@@ -260,6 +180,9 @@ void vch_aggregator_poke(vch_aggregator *a)
 
 void vch_aggregator_start(vch_aggregator *a)
 {
+    vouch_error err = { 0 };
+    if (a->current == NULL && begin(a, &err) == VOUCH_OK)
+        vch_ledger_flush(a->ledger); /* before any result comes; if it fails, it is tried again */
     vch_aggregator_poke(a);
 }
 
@@ -288,11 +211,95 @@ static vouch_code make_parts(vch_aggregator *a, int32_t first_round, vouch_error
         rc = vch_timer_new(a->options.loop, step, a, &a->step, err);
     if (rc != VOUCH_OK)
         return rc;
-    a->first_round = first_round;
     a->receipts = calloc(a->view->member_count, sizeof *a->receipts);
-    if (a->receipts == NULL)
+    a->storing = calloc(a->view->member_count, sizeof *a->storing);
+    if (a->receipts == NULL || a->storing == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu members", a->view->member_count);
-    return vch_round_finished(a->round) ? VOUCH_OK : begin_round(a, err);
+    return vch_round_finished(a->round) ? VOUCH_OK : vch_aggregator_begin_round(a, err);
+}
+
+static vouch_code open_ledger(vch_aggregator *a, vouch_error *err)
+{
+    uint8_t digest[VCH_SHA256_SIZE] = { 0 };
+    vouch_code rc = vch_checkpoint_digest(&a->model, digest, err);
+    const vch_ledger_options how = { .parent = a->options.state_directory,
+                                     .root = a->options.root,
+                                     .fleeting = a->options.fleeting,
+                                     .plan = a->options.plan,
+                                     .model_digest = digest,
+                                     .policy_digest = a->options.policy_digest,
+                                     .loop = a->options.loop,
+                                     .workers = a->options.workers,
+                                     .log = a->options.log };
+    return rc == VOUCH_OK ? vch_ledger_open(&how, &a->ledger, err) : rc;
+}
+
+/* The model that the process before this one had, and what its aggregation remembered. */
+static vouch_code restore_model(vch_aggregator *a, const vch_ledger_past *past, vouch_error *err)
+{
+    vch_model *models[1 + VCH_AGGREGATE_SLOT_MAX] = { &a->model };
+    for (size_t i = 0; i < a->memory.slot_count; i++)
+        models[i + 1] = &a->memory.slot[i];
+    vouch_code rc = vch_ledger_open_model(a->ledger, false, &a->current, err);
+    if (rc == VOUCH_OK)
+        rc = vch_ledger_open_model(a->ledger, true, &a->past, err);
+    if (rc == VOUCH_OK)
+        rc = vch_checkpoint_read(a->current, models, 1 + a->memory.slot_count, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    a->model.round = past->round;
+    a->memory.steps = past->steps;
+    a->best = past->best;
+    a->has_best = past->has_best;
+    return VOUCH_OK;
+}
+
+static vouch_code restore_result(void *context, size_t member, size_t task, vch_result *result,
+                                 vouch_error *err)
+{
+    vch_aggregator *a = context;
+    if (vch_round_judge(a->round, member, vch_round_number(a->round), task) != VCH_RESULT_TAKE)
+        return VOUCH_OK;
+    vouch_code rc = vch_results_put(a->results, member, task, result, err);
+    if (rc == VOUCH_OK)
+        vch_round_report(a->round, member, task);
+    return rc;
+}
+
+/* The results of the round that was open, and whom there is still to tell. */
+static vouch_code restore_round(vch_aggregator *a, vouch_error *err)
+{
+    vouch_code rc = vch_ledger_each_result(a->ledger, restore_result, a, err);
+    if (rc == VOUCH_OK && vch_round_finished(a->round)) {
+        vch_round_resume(a->round, a->options.now_ms());
+        rc = vch_aggregator_save_final(a, err);
+    }
+    if (rc == VOUCH_OK)
+        vch_log(a->options.log, VCH_LOG_INFO, "federation.resumed",
+                VCH_INT("round", vch_round_number(a->round)), VCH_INT("of", a->view->rounds),
+                VCH_INT("reported", vch_round_done_count(a->round)));
+    return rc;
+}
+
+static vouch_code make(vch_aggregator *a, vouch_error *err)
+{
+    vouch_code rc = check_plan(a->view, err);
+    if (rc == VOUCH_OK)
+        rc = vch_aggregator_remember(a->view, &a->model, &a->memory, err);
+    if (rc == VOUCH_OK)
+        rc = open_ledger(a, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_ledger_past *past = vch_ledger_look(a->ledger);
+    if (past->begun)
+        rc = restore_model(a, past, err);
+    if (rc == VOUCH_OK)
+        rc = make_parts(a, a->model.round, err);
+    if (rc == VOUCH_OK && past->begun)
+        rc = restore_round(a, err);
+    if (rc == VOUCH_OK && a->view->delta_updates)
+        rc = vch_deltas_new(a->model.count, &a->deltas, err);
+    return rc;
 }
 
 vouch_code vch_aggregator_new(const vch_aggregator_options *options, vch_model *model,
@@ -303,24 +310,20 @@ vouch_code vch_aggregator_new(const vch_aggregator_options *options, vch_model *
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for the aggregator");
     a->options = *options;
     a->view = vch_plan_look(options->plan);
-    vouch_code rc = check_plan(a->view, err);
     vch_pipeline_for(a->view, a->view->aggregator_uuid, &a->pipeline);
-    if (rc == VOUCH_OK)
-        rc = make_parts(a, model->round, err);
-    if (rc == VOUCH_OK && a->view->delta_updates)
-        rc = vch_deltas_new(model->count, &a->deltas, err);
-    if (rc == VOUCH_OK)
-        rc = vch_aggregator_remember(a->view, model, &a->memory, err);
-    if (rc != VOUCH_OK)
+    a->model = *model; /* given back if the start fails */
+    vouch_code rc = make(a, err);
+    if (rc != VOUCH_OK) {
+        a->model = (vch_model) { 0 };
         return rc;
-    a->model = *model;
+    }
     *model = (vch_model) { 0 };
     a->intake = (vch_intake) { .plan = options->plan,
                                .round = a->round,
                                .results = a->results,
                                .model = &a->model,
                                .pipeline = &a->pipeline,
-                               .spool_directory = options->spool_directory };
+                               .ledger = a->ledger };
     *out = VCH_MOVE(a);
     return VOUCH_OK;
 }
@@ -329,12 +332,17 @@ void vch_aggregator_free(vch_aggregator *a)
 {
     if (a == NULL)
         return;
+    vch_ledger_close(a->ledger); /* tells what is under way that it failed */
     vch_timer_free(a->step);
     vch_parking_free(a->parking);
     vch_results_free(a->results);
     vch_round_free(a->round);
     vch_model_done(&a->model);
-    vch_model_done(&a->previous);
+    vch_sealed_free(a->current);
+    vch_sealed_free(a->past);
+    vch_sealed_free(a->next);
+    free(a->closing.counts);
+    free(a->storing);
     vch_deltas_free(a->deltas);
     vch_aggregate_state_done(&a->memory);
     free(a->receipts);

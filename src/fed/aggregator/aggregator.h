@@ -18,20 +18,27 @@
 #include "fed/tensor/tensor.h"
 #include "net/grpc_server.h"
 #include "net/loop.h"
+#include "net/workers.h"
+#include "store/seal.h"
 #include "vouch/error.h"
 
 #define VCH_AGGREGATOR_LONG_POLL_MS INT64_C(30000) /* GetTasks is held at most so long */
 #define VCH_AGGREGATOR_MISSING_MS INT64_C(10000)   /* an answer "not there" is held so long */
 #define VCH_AGGREGATOR_FAREWELL_MS INT64_C(30000)  /* after the last round, for those to be told */
+#define VCH_AGGREGATOR_RETRY_MS INT64_C(2000)      /* after a disk that was full */
 #define VCH_AGGREGATOR_RECEIPTS_MAX 4              /* results of one member arriving at a time */
 
 typedef struct vch_aggregator vch_aggregator;
 
 typedef struct vch_aggregator_options {
-    const vch_plan *plan;        /* kept */
-    vch_loop *loop;              /* kept */
-    const vch_log *log;          /* kept; may be NULL */
-    const char *spool_directory; /* kept; must exist; NULL: updates lie in memory */
+    const vch_plan *plan;         /* kept */
+    vch_loop *loop;               /* kept */
+    const vch_log *log;           /* kept; may be NULL */
+    const char *state_directory;  /* kept; what must not be forgotten; NULL: nothing is kept */
+    const vch_seal_root *root;    /* kept; seals it; NULL: in clear */
+    bool fleeting;                /* `root` dies with this process: so does what it seals */
+    const uint8_t *policy_digest; /* kept; 32 bytes; NULL: there are no rules */
+    vch_workers *workers;         /* kept; to wait for the disk; NULL: the loop does */
     const char *directory; /* kept; model paths of the plan are relative to it; NULL: the current */
     bool keep_models;      /* write best, last and final model; false: models stay in here */
     int64_t (*now_ms)(void); /* a clock that is never set back */
@@ -51,7 +58,7 @@ typedef struct vch_aggregator_options {
 VOUCH_MUST_CHECK vouch_code vch_aggregator_new(const vch_aggregator_options *options,
                                                vch_model *model, vch_aggregator **out,
                                                vouch_error *err);
-void vch_aggregator_free(vch_aggregator *a); /* after the server whose context it is */
+void vch_aggregator_free(vch_aggregator *a); /* after the server whose context it is, and workers */
 VCH_DEFINE_DROP(vch_aggregator_drop, vch_aggregator, vch_aggregator_free)
 
 /* The five methods; for vch_grpc_server_options, with the aggregator as context. */

@@ -119,15 +119,11 @@ static vouch_code begin_metric(vch_receipt *r, const vch_named_tensor *t, size_t
     return VOUCH_OK;
 }
 
-static ptrdiff_t find_tensor(const vch_model *model, vouch_span name, size_t *out_offset)
+static ptrdiff_t find_tensor(const vch_model *model, vouch_span name)
 {
-    size_t offset = 0;
     for (size_t i = 0; i < model->count; i++) {
-        if (vch_span_is(name, model->tensor[i].name)) {
-            *out_offset = offset;
+        if (vch_span_is(name, model->tensor[i].name))
             return (ptrdiff_t)i;
-        }
-        offset += model->tensor[i].shape.count * sizeof(float);
     }
     return -1;
 }
@@ -143,11 +139,12 @@ static vouch_code open_update(vch_receipt *r, vouch_error *err)
         return vouch_fail(err, VOUCH_E_REFUSED, "task '%s' validates, but came with an update",
                           r->task->name);
     r->seen = calloc(r->intake->model->count, sizeof *r->seen);
-    if (r->seen == NULL)
+    r->result.order = calloc(r->intake->model->count, sizeof *r->result.order);
+    if (r->seen == NULL || r->result.order == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu tensors",
                           r->intake->model->count);
-    return vch_spool_new(r->intake->spool_directory, r->intake->model->data_size, &r->result.update,
-                         err);
+    return vch_ledger_new_file(r->intake->ledger, VCH_LEDGER_SPOOL, r->intake->model->data_size,
+                               &r->result.update, err);
 }
 
 /* Which decoder: the plan's, but whatever a lossy one did not touch went through the plain one. */
@@ -166,8 +163,7 @@ static vouch_code begin_update(vch_receipt *r, const vch_named_tensor *t, const 
                                bool lossy, size_t data_size, vouch_error *err)
 {
     vch_values_options options = { .target = NULL };
-    size_t offset = 0;
-    ptrdiff_t at = find_tensor(r->intake->model, t->name, &offset);
+    ptrdiff_t at = find_tensor(r->intake->model, t->name);
     if (at < 0)
         return vouch_fail(err, VOUCH_E_REFUSED, "the model has no such tensor");
     const vch_tensor *base = &r->intake->model->tensor[at];
@@ -181,13 +177,12 @@ static vouch_code begin_update(vch_receipt *r, const vch_named_tensor *t, const 
     options.base = vch_tags_has(tags, VCH_TAG_DELTA) ? base->values : NULL;
     options.expected = &base->shape;
     options.target = r->result.update;
-    options.offset = offset;
     options.value_max = VCH_INTAKE_VALUE_MAX;
     rc = vch_values_in_new(&options, t, data_size, &r->values, err);
     if (rc != VOUCH_OK)
         return rc;
     r->seen[at] = true;
-    r->seen_count++;
+    r->result.order[r->seen_count++] = (uint32_t)at;
     return VOUCH_OK;
 }
 
@@ -342,6 +337,20 @@ static vouch_code check_complete(const vch_receipt *r, vouch_error *err)
     return vouch_fail(err, VOUCH_E_INTERNAL, "a tensor is missing");
 }
 
+/* Most send the tensors in the order in which they got them. */
+static void forget_usual_order(vch_receipt *r)
+{
+    vch_result *result = &r->result;
+    for (size_t i = 0; i < r->seen_count; i++) {
+        if (result->order[i] != i) {
+            result->order_count = r->seen_count;
+            return;
+        }
+    }
+    free(result->order);
+    result->order = NULL;
+}
+
 vouch_code vch_receipt_finish(vch_receipt *r, vch_round_ruling *out_ruling, vouch_error *err)
 {
     vouch_code rc = vch_task_results_reader_finish(r->reader, err);
@@ -353,14 +362,39 @@ vouch_code vch_receipt_finish(vch_receipt *r, vch_round_ruling *out_ruling, vouc
         r->ruling = vch_round_judge(r->intake->round, r->member, r->round, r->task_at);
     if (r->ruling == VCH_RESULT_TAKE) {
         rc = check_complete(r, err);
-        if (rc == VOUCH_OK)
-            rc = vch_results_put(r->intake->results, r->member, r->task_at, &r->result, err);
+        if (rc == VOUCH_OK && r->result.update != NULL)
+            rc = vch_sealed_finish(r->result.update, err);
         if (rc != VOUCH_OK)
             return rc;
-        vch_round_report(r->intake->round, r->member, r->task_at);
+        forget_usual_order(r);
     }
     *out_ruling = r->ruling;
     return VOUCH_OK;
+}
+
+vch_ledger_result vch_receipt_result(vch_receipt *r)
+{
+    return (vch_ledger_result) {
+        .round = r->round, .member = r->member, .task = r->task_at, .result = &r->result
+    };
+}
+
+vouch_code vch_receipt_keep(vch_receipt *r, vch_round_ruling *out_ruling, vouch_error *err)
+{
+    *out_ruling = vch_round_judge(r->intake->round, r->member, r->round, r->task_at);
+    if (*out_ruling != VCH_RESULT_TAKE) {
+        vch_result_discard(&r->result);
+        return VOUCH_OK;
+    }
+    vouch_code rc = vch_results_put(r->intake->results, r->member, r->task_at, &r->result, err);
+    if (rc == VOUCH_OK)
+        vch_round_report(r->intake->round, r->member, r->task_at);
+    return rc;
+}
+
+void vch_receipt_discard(vch_receipt *r)
+{
+    vch_result_discard(&r->result);
 }
 
 const vch_plan_task *vch_receipt_task(const vch_receipt *r)

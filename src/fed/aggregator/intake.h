@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/scope.h"
+#include "fed/aggregator/ledger.h"
 #include "fed/aggregator/results.h"
 #include "fed/aggregator/round.h"
 #include "fed/plan/plan.h"
@@ -37,7 +38,7 @@ typedef struct vch_intake {
     vch_results *results;
     const vch_model *model;       /* of the present round: names, shapes, base of deltas */
     const vch_pipeline *pipeline; /* the plan's */
-    const char *spool_directory;  /* NULL: spools in memory */
+    const vch_ledger *ledger;     /* where updates lie; NULL: in memory */
 } vch_intake;
 
 typedef struct vch_receipt vch_receipt;
@@ -58,11 +59,22 @@ VOUCH_MUST_CHECK vouch_code vch_receipt_feed(vch_receipt *r, vouch_span bytes, v
 VOUCH_MUST_CHECK vouch_code vch_receipt_message_end(vch_receipt *r, vouch_error *err);
 
 /*
- * The stream is complete: commit it and tell the round, or drop it if its time has passed.
- * *out_ruling says which (VCH_RESULT_TAKE: committed).
+ * The stream is complete. VCH_RESULT_TAKE: vch_receipt_result() is to be stored safely, then kept.
+ * Any other ruling: its time has passed, and it is dropped.
  */
 VOUCH_MUST_CHECK vouch_code vch_receipt_finish(vch_receipt *r, vch_round_ruling *out_ruling,
                                                vouch_error *err);
+
+/* What was ruled TAKE. Borrowed until it is kept. */
+vch_ledger_result vch_receipt_result(vch_receipt *r);
+
+/*
+ * It is stored: put it among the round's results and tell the round. If meanwhile the round went on,
+ * or another stream came first, it is removed; *out_ruling says so.
+ */
+VOUCH_MUST_CHECK vouch_code vch_receipt_keep(vch_receipt *r, vch_round_ruling *out_ruling,
+                                             vouch_error *err);
+void vch_receipt_discard(vch_receipt *r); /* it could not be stored: its file goes */
 
 /* The task that the stream's head named, or NULL before it was read or if the plan has none such. */
 const vch_plan_task *vch_receipt_task(const vch_receipt *r);

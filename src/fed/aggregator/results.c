@@ -13,8 +13,28 @@ struct vch_results {
 
 void vch_result_drop(vch_result *r)
 {
-    vch_spool_free(r->update);
+    vch_sealed_free(r->update);
+    free(r->order);
     *r = (vch_result) { 0 };
+}
+
+void vch_result_discard(vch_result *r)
+{
+    vch_sealed_discard(r->update);
+    r->update = NULL;
+    vch_result_drop(r);
+}
+
+uint64_t vch_result_offset(const vch_result *r, const vch_model *model, size_t at)
+{
+    uint64_t offset = 0;
+    for (size_t i = 0; i < model->count; i++) {
+        size_t tensor = r->order == NULL ? i : r->order[i];
+        if (tensor == at)
+            break;
+        offset += model->tensor[tensor].shape.count * sizeof(float);
+    }
+    return offset;
 }
 
 vouch_code vch_results_new(size_t member_count, size_t task_count, vch_results **out,
@@ -34,25 +54,26 @@ vouch_code vch_results_new(size_t member_count, size_t task_count, vch_results *
     return VOUCH_OK;
 }
 
-static void free_result(vch_result **cell)
+static void clear(vch_results *r, void (*drop)(vch_result *result))
 {
-    if (*cell != NULL)
-        vch_result_drop(*cell);
-    free(*cell);
-    *cell = NULL;
+    for (size_t i = 0; i < r->member_count * r->task_count; i++) {
+        if (r->table[i] != NULL)
+            drop(r->table[i]);
+        free(r->table[i]);
+        r->table[i] = NULL;
+    }
 }
 
 void vch_results_clear(vch_results *r)
 {
-    for (size_t i = 0; i < r->member_count * r->task_count; i++)
-        free_result(&r->table[i]);
+    clear(r, vch_result_discard);
 }
 
 void vch_results_free(vch_results *r)
 {
     if (r == NULL)
         return;
-    vch_results_clear(r);
+    clear(r, vch_result_drop); /* what is on disk stays there for the next start */
     free(r->table);
     free(r);
 }
@@ -66,7 +87,9 @@ vouch_code vch_results_put(vch_results *r, size_t member, size_t task, vch_resul
     *kept = *given;
     *given = (vch_result) { 0 };
     vch_result **cell = &r->table[member * r->task_count + task];
-    free_result(cell);
+    if (*cell != NULL)
+        vch_result_discard(*cell);
+    free(*cell);
     *cell = kept;
     return VOUCH_OK;
 }
@@ -198,15 +221,34 @@ vouch_code vch_results_mean(const vch_results *r, const vch_results_selection *o
 
 /* One tensor's place in a spool, as the aggregation reads it. */
 typedef struct spool_view {
-    const vch_spool *spool;
-    size_t offset; /* bytes */
+    const vch_result *result;
+    uint64_t *offsets; /* of each tensor; NULL: they lie in the model's order */
+    uint64_t offset;   /* of the tensor in hand, bytes */
 } spool_view;
+
+static vouch_code view_make(const vch_result *result, const vch_model *model, spool_view *out,
+                            vouch_error *err)
+{
+    uint64_t at = 0;
+    *out = (spool_view) { .result = result };
+    if (result->order == NULL)
+        return VOUCH_OK;
+    out->offsets = calloc(model->count, sizeof *out->offsets);
+    if (out->offsets == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu tensors", model->count);
+    for (size_t i = 0; i < model->count; i++) {
+        size_t tensor = result->order[i];
+        out->offsets[tensor] = at;
+        at += model->tensor[tensor].shape.count * sizeof(float);
+    }
+    return VOUCH_OK;
+}
 
 static vouch_code read_spool(void *context, size_t from, size_t count, float *out, vouch_error *err)
 {
     const spool_view *view = context;
-    return vch_spool_read(view->spool, view->offset + from * sizeof(float), out,
-                          count * sizeof(float), err);
+    return vch_sealed_read(view->result->update, view->offset + from * sizeof(float), out,
+                           count * sizeof(float), err);
 }
 
 static vouch_code read_tensor(void *context, size_t from, size_t count, float *out,
@@ -296,6 +338,10 @@ static vouch_code aggregate_one(updates *how, size_t at, vch_tensor *tensor, vou
     VCH_SCOPED(vch_free_drop) float *values = malloc((count + 1) * sizeof *values);
     if (values == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory to aggregate tensor '%s'", tensor->name);
+    for (size_t i = 0; i < how->count; i++) {
+        if (how->views[i].offsets != NULL)
+            how->views[i].offset = how->views[i].offsets[at];
+    }
     vouch_code rc = aggregate_values(how, at, tensor, values, err);
     if (rc == VOUCH_OK && how->recipe->from_delta)
         rc = apply_delta(how, at, tensor, values, err);
@@ -322,8 +368,8 @@ vouch_code vch_results_aggregate(const vch_results *r, const vch_results_selecti
     VCH_SCOPED(vch_free_drop) spool_view *views = calloc(s.count, sizeof *views);
     if (members == NULL || views == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu members", s.count);
-    for (size_t i = 0; i < s.count; i++) {
-        views[i] = (spool_view) { .spool = s.result[i]->update };
+    for (size_t i = 0; rc == VOUCH_OK && i < s.count; i++) {
+        rc = view_make(s.result[i], model, &views[i], err);
         members[i] = (vch_aggregate_member) { .context = &views[i],
                                               .read = read_spool,
                                               .weight = s.weight[i] };
@@ -336,6 +382,8 @@ vouch_code vch_results_aggregate(const vch_results *r, const vch_results_selecti
                     .round = model->round + 1 };
     for (size_t t = 0; rc == VOUCH_OK && t < model->count; t++)
         rc = aggregate_one(&how, t, &model->tensor[t], err);
+    for (size_t i = 0; i < s.count; i++)
+        free(views[i].offsets);
     if (rc == VOUCH_OK && recipe->state != NULL)
         recipe->state->steps++;
     return rc;

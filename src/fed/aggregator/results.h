@@ -13,8 +13,8 @@
 
 #include "fed/aggregate/aggregate.h"
 #include "fed/aggregator/deltas.h"
-#include "fed/aggregator/spool.h"
 #include "fed/tensor/tensor.h"
+#include "store/sealed.h"
 #include "vouch/error.h"
 
 #define VCH_METRIC_NAME_SIZE 128 /* bytes, with its NUL */
@@ -30,10 +30,17 @@ typedef struct vch_result {
     int32_t data_size; /* the weight */
     size_t metric_count;
     vch_metric metric[VCH_METRIC_MAX];
-    vch_spool *update; /* all tensors of the model, one after the other, as float32; or NULL */
+    uint8_t certificate[32]; /* SHA-256 of what its sender showed */
+    vch_sealed *update; /* all tensors of the model, one after the other, as float32; or NULL */
+    uint32_t *order;    /* which tensor of the model each of them is; NULL: the model's own order */
+    size_t order_count; /* in `order` */
 } vch_result;
 
-void vch_result_drop(vch_result *r); /* frees; safe twice and on a zeroed result */
+void vch_result_drop(vch_result *r);    /* frees; safe twice and on a zeroed result */
+void vch_result_discard(vch_result *r); /* the same, and its file is removed */
+
+/* Where tensor `at` of a model begins in the update, in bytes. */
+uint64_t vch_result_offset(const vch_result *r, const vch_model *model, size_t at);
 
 typedef struct vch_results vch_results;
 
@@ -52,7 +59,7 @@ const vch_result *vch_results_look(const vch_results *r, size_t member, size_t t
 /* The task under which updates came in this round, or -1. */
 ptrdiff_t vch_results_update_task(const vch_results *r);
 
-void vch_results_clear(vch_results *r); /* the next round begins */
+void vch_results_clear(vch_results *r); /* the next round begins: files are removed */
 
 /*
  * The weighted mean of one metric of a task over the members that `counts` says true for and that

@@ -94,6 +94,10 @@ int64_t vch_round_next_deadline_ms(const vch_round *r);
 /* On to the next round, without tasks yet. `now_ms` starts the farewell if it was the last. */
 void vch_round_advance(vch_round *r, int64_t now_ms);
 
+/* The rounds were done in a process before this one, and ours begins at `now_ms`: whoever took part
+ * may still have to be told. */
+void vch_round_resume(vch_round *r, int64_t now_ms);
+
 /* The member's last connection is gone. */
 void vch_round_leave(vch_round *r, size_t member);
 

@@ -1,7 +1,7 @@
 #include "fed/aggregator/serving.h"
 
 #include "base/bytes.h"
-#include "fed/aggregator/model_file.h"
+#include "fed/aggregator/checkpoint.h"
 #include "fed/aggregator/state.h"
 
 static const char *const model_tags[] = { VCH_TAG_COMPRESSED, VCH_TAG_MODEL, NULL };
@@ -24,35 +24,27 @@ static vouch_code missing(vouch_error *err)
                       "Aggregator does not have an aggregated tensor of that name, round and tags");
 }
 
-/* The model that the last round started from lies in the file that OpenFL calls last. */
-static vouch_code need_previous(vch_aggregator *a, int32_t round, vouch_error *err)
-{
-    if (a->previous.count != 0 && a->previous.round == round)
-        return VOUCH_OK;
-    vch_model_done(&a->previous);
-    if (!a->options.keep_models || round + 1 != a->model.round || round < a->first_round)
-        return missing(err);
-    vouch_code rc = vch_model_file_read(a->options.directory, a->view->last_state_path,
-                                        &a->pipeline, &a->previous, err);
-    if (rc == VOUCH_OK && a->previous.round != round) {
-        vch_model_done(&a->previous);
-        return missing(err);
-    }
-    return rc;
-}
-
-static vouch_code find_model(vch_aggregator *a, const vch_wire_tensor_spec *spec,
+/* The round's model is in memory; while the round is being closed, and for the round before, on
+ * disk: read into `own`. */
+static vouch_code find_model(vch_aggregator *a, const vch_wire_tensor_spec *spec, vch_tensor *own,
                              const vch_tensor **out, vouch_error *err)
 {
-    const vch_model *model = &a->model;
-    if (spec->round != a->model.round) {
-        vouch_code rc = need_previous(a, spec->round, err);
-        if (rc != VOUCH_OK)
-            return rc;
-        model = &a->previous;
+    const vch_tensor *found = vch_model_find(&a->model, spec->name);
+    vch_sealed *file = NULL;
+    if (found == NULL)
+        return missing(err);
+    if (spec->round == a->model.round && a->closing.stage < VCH_CLOSING_STORE) {
+        *out = found;
+        return VOUCH_OK;
     }
-    *out = vch_model_find(model, spec->name);
-    return *out == NULL ? missing(err) : VOUCH_OK;
+    if (spec->round == a->model.round)
+        file = a->current;
+    else if (spec->round + 1 == a->model.round)
+        file = a->past;
+    if (file == NULL)
+        return missing(err);
+    *out = own;
+    return vch_checkpoint_tensor(file, &a->model, (size_t)(found - a->model.tensor), own, err);
 }
 
 /* As it was encoded when the round ended: the same bytes for everybody. Who wants a lossy one
@@ -84,7 +76,6 @@ static vouch_code find_own(const vch_aggregator *a, size_t member, const vch_wir
                            const vch_tags *tags, vch_tensor *out, vouch_error *err)
 {
     vch_tags wanted = { 0 };
-    size_t offset = 0;
     ptrdiff_t task = vch_results_update_task(a->results);
     vouch_code rc = vch_tags_add(&wanted, vch_span_str(VCH_TAG_TRAINED), err);
     if (rc == VOUCH_OK)
@@ -94,17 +85,15 @@ static vouch_code find_own(const vch_aggregator *a, size_t member, const vch_wir
     if (task < 0 || spec->round != a->model.round || !vch_tags_equal(&wanted, tags))
         return missing(err);
     const vch_result *result = vch_results_look(a->results, member, (size_t)task);
-    for (size_t i = 0; result != NULL && result->update != NULL && i < a->model.count; i++) {
-        const vch_tensor *t = &a->model.tensor[i];
-        size_t size = t->shape.count * sizeof(float);
-        if (!vch_span_is(spec->name, t->name)) {
-            offset += size;
-            continue;
-        }
-        rc = vch_tensor_init(out, spec->name, &t->shape, err);
-        return rc == VOUCH_OK ? vch_spool_read(result->update, offset, out->values, size, err) : rc;
-    }
-    return missing(err);
+    const vch_tensor *t = vch_model_find(&a->model, spec->name);
+    if (result == NULL || result->update == NULL || t == NULL)
+        return missing(err);
+    uint64_t offset = vch_result_offset(result, &a->model, (size_t)(t - a->model.tensor));
+    rc = vch_tensor_init(out, spec->name, &t->shape, err);
+    if (rc == VOUCH_OK)
+        rc = vch_sealed_read(result->update, offset, out->values, t->shape.count * sizeof(float),
+                             err);
+    return rc;
 }
 
 vouch_code vch_serve(vch_aggregator *a, size_t member, const vch_wire_tensor_spec *spec,
@@ -121,7 +110,7 @@ vouch_code vch_serve(vch_aggregator *a, size_t member, const vch_wire_tensor_spe
         return missing(err);
     switch (vch_tags_wanted(&tags, spec->round)) {
     case VCH_WANT_MODEL:
-        rc = find_model(a, spec, &tensor, err);
+        rc = find_model(a, spec, &out->own, &tensor, err);
         out->named.tags = vch_tags_of(model_tags);
         break;
     case VCH_WANT_DELTA:

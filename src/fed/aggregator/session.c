@@ -308,9 +308,18 @@ static void on_get_tensors(void *context, vch_grpc_call *call, vouch_span reques
 /* SendLocalTaskResults */
 
 typedef struct upload {
+    vch_aggregator *aggregator;
     vch_receipt *receipt;
     size_t member;
+    uint64_t task;       /* its bit, while it is being stored; 0 otherwise */
+    vch_grpc_call *call; /* NULL: it has ended */
 } upload;
+
+static void free_upload(upload *u)
+{
+    vch_receipt_free(u->receipt);
+    free(u);
+}
 
 static void on_results_begin(void *context, vch_grpc_call *call)
 {
@@ -331,7 +340,9 @@ static void on_results_begin(void *context, vch_grpc_call *call)
         refuse(a, call, rc, &err);
         return;
     }
+    u->aggregator = a;
     u->member = who.member;
+    u->call = call;
     a->receipts[who.member]++;
     vch_grpc_call_set_state(call, u);
 }
@@ -365,6 +376,51 @@ static void log_result(const vch_aggregator *a, const upload *u, vch_round_rulin
             VCH_STR("ruling", vch_round_ruling_text(ruling)));
 }
 
+/* It is on disk, or never will be: only now its sender is told. */
+static void on_stored(void *context, vouch_code rc, const vouch_error *why)
+{
+    upload *u = context;
+    vch_aggregator *a = u->aggregator;
+    vouch_error err = why == NULL ? (vouch_error) { 0 } : *why;
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    a->storing[u->member] &= ~u->task;
+    u->task = 0;
+    if (rc == VOUCH_OK)
+        rc = vch_receipt_keep(u->receipt, &ruling, &err);
+    else
+        vch_receipt_discard(u->receipt);
+    if (rc == VOUCH_OK)
+        log_result(a, u, ruling);
+    if (u->call == NULL)
+        free_upload(u);
+    else if (rc == VOUCH_OK)
+        reply_with_header(a, u->call, a->view->member[u->member]);
+    else
+        refuse(a, u->call, VOUCH_E_IO, &err);
+    vch_aggregator_stored(a, rc, &err);
+}
+
+static vouch_code store(vch_aggregator *a, upload *u, vch_grpc_call *call, vouch_error *err)
+{
+    vch_ledger_result result = vch_receipt_result(u->receipt);
+    uint64_t bit = UINT64_C(1) << result.task;
+    const vch_ledger_note note = { .file = result.result->update, .done = on_stored, .context = u };
+    if (a->current == NULL || a->closing.stage != VCH_CLOSING_NOT)
+        return vouch_fail(err, VOUCH_E_IO, "round %d is being %s", result.round,
+                          a->current == NULL ? "opened" : "closed");
+    if ((a->storing[u->member] & bit) != 0)
+        return vouch_fail(err, VOUCH_E_IO, "the same result is being stored already");
+    memcpy(result.result->certificate,
+           vch_admitted_peer_verdict(vch_grpc_call_session(call))->certificate,
+           sizeof result.result->certificate);
+    vouch_code rc = vch_ledger_accept(a->ledger, &note, &result, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    u->task = bit;
+    a->storing[u->member] |= bit;
+    return VOUCH_OK;
+}
+
 static void on_results_half_close(void *context, vch_grpc_call *call)
 {
     vch_aggregator *a = context;
@@ -377,10 +433,14 @@ static void on_results_half_close(void *context, vch_grpc_call *call)
     vouch_code rc = find_peer(a, call, &who, &err); /* it may have been replaced meanwhile */
     if (rc == VOUCH_OK)
         rc = vch_receipt_finish(u->receipt, &ruling, &err);
+    if (rc == VOUCH_OK && ruling == VCH_RESULT_TAKE)
+        rc = store(a, u, call, &err);
     if (rc != VOUCH_OK) {
         refuse(a, call, rc, &err);
         return;
     }
+    if (ruling == VCH_RESULT_TAKE)
+        return; /* answered when it is on disk */
     log_result(a, u, ruling);
     reply_with_header(a, call, who.name);
     vch_aggregator_poke(a);
@@ -393,8 +453,9 @@ static void on_results_ended(void *context, vch_grpc_call *call)
     if (u == NULL)
         return;
     a->receipts[u->member]--;
-    vch_receipt_free(u->receipt);
-    free(u);
+    u->call = NULL;
+    if (u->task == 0) /* else it is still being stored */
+        free_upload(u);
     vch_grpc_call_set_state(call, NULL);
 }
 

@@ -4,20 +4,41 @@
 
 #include "fed/aggregator/aggregator.h"
 #include "fed/aggregator/intake.h"
+#include "fed/aggregator/ledger.h"
 #include "fed/aggregator/parking.h"
 #include "fed/aggregator/results.h"
 #include "fed/aggregator/round.h"
+
+/* The present round is being closed: no result is taken any more. */
+typedef struct vch_closing {
+    enum {
+        VCH_CLOSING_NOT = 0,
+        VCH_CLOSING_SAVE,   /* metrics are reported; best and last model are not saved */
+        VCH_CLOSING_STORE,  /* `model` has the next round's values, and this round's number still */
+        VCH_CLOSING_STORING /* they are on their way to the disk, as `next` */
+    } stage;
+    bool *counts; /* members that are done */
+    size_t done;
+    double score; /* the best validate_agg metric of this round */
+    bool has_score;
+    double best; /* with this round's */
+    bool has_best;
+} vch_closing;
 
 struct vch_aggregator {
     vch_aggregator_options options;
     const vch_plan_view *view;
     vch_pipeline pipeline;      /* the plan's */
     vch_model model;            /* of the present round */
-    vch_model previous;         /* of the round before, while somebody asks for it; or empty */
+    vch_ledger *ledger;         /* what must not be forgotten */
+    vch_sealed *current;        /* the present round's model as it lies on disk */
+    vch_sealed *past;           /* the one of the round before; NULL: there is none */
+    vch_sealed *next;           /* the one of the next round, on its way to the disk; or NULL */
+    vch_closing closing;        /* of the present round */
+    uint64_t *storing;          /* tasks of each member whose result is on its way to the disk */
     vch_deltas *deltas;         /* model - previous model, if the plan has delta updates */
     bool has_delta;             /* a round has ended since the start */
     vch_aggregate_state memory; /* of the aggregation function that takes steps, if one does */
-    int32_t first_round;
     vch_round *round;
     vch_results *results;
     vch_intake intake;
@@ -29,6 +50,18 @@ struct vch_aggregator {
     int64_t round_began_ms;
     bool ended; /* options.done was called */
 };
+
+/* Parts of aggregator.c and closing.c that the other needs. */
+vouch_code vch_aggregator_begin_round(vch_aggregator *a, vouch_error *err); /* hand out tasks */
+vouch_code vch_aggregator_close_round(vch_aggregator *a, vouch_error *err); /* or go on with it */
+vouch_code vch_aggregator_save_final(vch_aggregator *a, vouch_error *err);
+void vch_aggregator_finish(vch_aggregator *a, vouch_code rc, const vouch_error *why);
+/* The model and what its aggregation remembers; returns how many. */
+size_t vch_aggregator_models(const vch_aggregator *a,
+                             const vch_model *out[static 1 + VCH_AGGREGATE_SLOT_MAX]);
+
+/* A commit of the ledger ended so; a spoilt ledger ends the federation. */
+void vch_aggregator_stored(vch_aggregator *a, vouch_code rc, const vouch_error *why);
 
 /* Something happened: look at the round when the present callback has returned. */
 void vch_aggregator_poke(vch_aggregator *a);

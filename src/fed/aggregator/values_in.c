@@ -89,8 +89,7 @@ static vouch_code put_values(vch_values_in *v, float *values, size_t count, vouc
                               v->done + i, (double)values[i], (double)v->how.value_max);
     }
     vouch_span bytes = { (const uint8_t *)values, count * sizeof *values };
-    vouch_code rc =
-        vch_spool_write(v->how.target, v->how.offset + v->done * sizeof(float), bytes, err);
+    vouch_code rc = vch_sealed_append(v->how.target, bytes, err);
     if (rc == VOUCH_OK)
         v->done += count;
     return rc;

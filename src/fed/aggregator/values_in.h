@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fed/aggregator/spool.h"
 #include "fed/tensor/pipeline.h"
+#include "store/sealed.h"
 #include "vouch/error.h"
 #include "vouch/span.h"
 
@@ -21,8 +21,7 @@ typedef struct vch_values_options {
     const vch_shape *expected;    /* the shape that it must have */
     const float *base;            /* added to each value; NULL: nothing is */
     float value_max;              /* magnitude that a value may have */
-    vch_spool *target;
-    size_t offset; /* bytes in it */
+    vch_sealed *target;           /* the values are appended to it */
 } vch_values_options;
 
 /*

@@ -11,6 +11,9 @@ void vch_calls_done(vch_calls *c)
     c->client = NULL;
 }
 
+#define FIRST_DELAY_MS 200 /* an aggregator that was started anew is back soon */
+#define FAILURES_MAX 32
+
 vch_wire_header vch_calls_header(const vch_calls *c)
 {
     return (vch_wire_header) { .sender = vch_span_str(c->options->name),
@@ -36,9 +39,14 @@ vouch_code vch_calls_wait(vch_calls *c, int64_t delay_ms, vouch_error *err)
 
 int64_t vch_calls_delay_ms(vch_calls *c)
 {
-    int64_t interval = (int64_t)c->view->reconnect_s * 1000;
-    if (interval < 200)
-        interval = 200;
+    int64_t interval = FIRST_DELAY_MS;
+    int64_t most = (int64_t)c->view->reconnect_s * 1000;
+    for (unsigned i = 0; i < c->failures && interval < most; i++)
+        interval *= 2;
+    if (interval > most && most > FIRST_DELAY_MS)
+        interval = most;
+    if (c->failures < FAILURES_MAX)
+        c->failures++;
     uint32_t draw = c->options->random(c->options->random_context);
     return interval / 2 + (int64_t)draw % (interval + 1);
 }
@@ -113,6 +121,7 @@ static vouch_code finish_call(vch_calls *c, pending *p, vch_buffer *message, vou
     if (rc == VOUCH_OK) {
         *message = p->answer.message;
         p->answer.message = (vch_buffer) { 0 };
+        c->failures = 0;
     }
     return rc;
 }

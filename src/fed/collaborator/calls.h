@@ -18,7 +18,8 @@ typedef struct vch_calls {
     const vch_plan_view *view;               /* kept */
     vch_grpc_client *client;                 /* NULL: not connected */
     bool stopping;
-    bool wake; /* ends a wait on the loop */
+    bool wake;         /* ends a wait on the loop */
+    unsigned failures; /* since a call succeeded */
 } vch_calls;
 
 void vch_calls_done(vch_calls *c);
@@ -51,7 +52,8 @@ vch_wire_header vch_calls_header(const vch_calls *c);
 /* Run the loop for some time, or until stopping. */
 VOUCH_MUST_CHECK vouch_code vch_calls_wait(vch_calls *c, int64_t delay_ms, vouch_error *err);
 
-/* How long to wait before the next attempt: half to one and a half of the plan's interval. */
+/* How long to wait before the next attempt: longer after each failure, up to the plan's interval,
+ * half to one and a half of it. */
 int64_t vch_calls_delay_ms(vch_calls *c);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fed/wire/task_results.h"
+#include "host/file.h"
 
 #include "sample_plan.h"
 
@@ -145,6 +146,8 @@ static vouch_code hand_in(fixture *f, const sent *s, size_t member, size_t piece
     }
     if (rc == VOUCH_OK)
         rc = vch_receipt_finish(receipt, ruling, err);
+    if (rc == VOUCH_OK && *ruling == VCH_RESULT_TAKE)
+        rc = vch_receipt_keep(receipt, ruling, err);
     vch_receipt_free(receipt);
     vch_task_results_writer_free(writer);
     vch_buffer_drop(&message);
@@ -157,7 +160,13 @@ static void check_spooled(const fixture *f, size_t member, float add_to_each)
     float values[9];
     const vch_result *r = vch_results_look(f->results, member, task_index(f, "train"));
     CHECK(r != NULL && r->update != NULL && r->data_size == 10);
-    CHECK_OK(vch_spool_read(r->update, 0, values, sizeof values, &err), &err);
+    for (size_t i = 0, at = 0; i < f->model.count; i++) {
+        size_t count = f->model.tensor[i].shape.count;
+        CHECK_OK(vch_sealed_read(r->update, vch_result_offset(r, &f->model, i), values + at,
+                                 count * sizeof *values, &err),
+                 &err);
+        at += count;
+    }
     for (size_t i = 0; i < 6; i++)
         CHECK(values[i] == (float)i + add_to_each * (float)i);
     for (size_t i = 0; i < 3; i++)
@@ -182,6 +191,53 @@ static void a_result_is_taken_in_pieces_of_any_size(void **state)
         (void)tear_down(state);
         (void)set_up(state);
     }
+}
+
+static void tensors_may_come_in_any_order(void **state)
+{
+    fixture *f = *state;
+    vouch_error err = { 0 };
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    sent s;
+    make_training(f, &s);
+    vch_named_tensor first = s.tensor[1];
+    s.tensor[1] = s.tensor[2];
+    s.tensor[2] = first;
+    CHECK_OK(hand_in(f, &s, COL1, 7, &ruling, &err), &err);
+    CHECK(vch_results_look(f->results, COL1, task_index(f, "train"))->order_count == 2);
+    check_spooled(f, COL1, 0.0F);
+    done_sent(&s);
+}
+
+/* Stored, but too late: the round went on while the disk was waited for. */
+static void what_is_stored_after_its_round_is_not_kept(void **state)
+{
+    fixture *f = *state;
+    vouch_error err = { 0 };
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    sent s;
+    make_training(f, &s);
+    vch_receipt *receipt = NULL;
+    vch_task_results_writer *writer = NULL;
+    vch_buffer message = vch_buffer_with_cap(4096);
+    CHECK_OK(vch_task_results_writer_new(&s.head, s.tensor, s.count, &writer, &err), &err);
+    bool more = true;
+    CHECK_OK(vch_task_results_writer_next(writer, &message, &more, &err), &err);
+    CHECK_OK(vch_receipt_new(&f->intake, COL1, "col1", &receipt, &err), &err);
+    CHECK_OK(vch_receipt_feed(receipt, vch_buffer_span(&message), &err), &err);
+    CHECK_OK(vch_receipt_message_end(receipt, &err), &err);
+    CHECK_OK(vch_receipt_finish(receipt, &ruling, &err), &err);
+    CHECK(ruling == VCH_RESULT_TAKE);
+    CHECK(vch_results_update_task(f->results) == -1); /* not before it is stored */
+    CHECK(vch_round_judge(f->round, COL1, 0, task_index(f, "train")) == VCH_RESULT_TAKE);
+    vch_round_advance(f->round, 0);
+    CHECK_OK(vch_receipt_keep(receipt, &ruling, &err), &err);
+    CHECK(ruling == VCH_RESULT_OTHER_ROUND);
+    CHECK(vch_results_update_task(f->results) == -1);
+    vch_receipt_free(receipt);
+    vch_task_results_writer_free(writer);
+    vch_buffer_drop(&message);
+    done_sent(&s);
 }
 
 static void a_delta_is_added_to_the_model_of_its_round(void **state)
@@ -521,10 +577,24 @@ static void a_spool_that_cannot_be_made_is_our_trouble(void **state)
     fixture *f = *state;
     sent s;
     vch_round_ruling ruling = VCH_RESULT_TAKE;
-    f->intake.spool_directory = "/nonexistent/vouch";
+    vouch_error err = { 0 };
+    char directory[VCH_PATH_SIZE];
+    uint8_t digest[VCH_SHA256_SIZE] = { 0 };
+    vch_loop *loop = NULL;
+    vch_ledger *ledger = NULL;
+    CHECK_OK(vch_dir_make_temporary(NULL, "vouch-intake-", directory, &err), &err);
+    CHECK_OK(vch_loop_new(&loop, &err), &err);
+    const vch_ledger_options how = {
+        .parent = directory, .plan = f->plan, .model_digest = digest, .loop = loop
+    };
+    CHECK_OK(vch_ledger_open(&how, &ledger, &err), &err);
+    CHECK(vch_dir_remove_tree(directory, NULL) == VOUCH_OK);
+    f->intake.ledger = ledger;
     make_training(f, &s);
     CHECK(hand_in(f, &s, COL1, 64, &ruling, NULL) == VOUCH_E_IO);
     done_sent(&s);
+    vch_ledger_close(ledger);
+    vch_loop_free(loop);
 }
 
 #define FRESH(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -533,6 +603,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FRESH(a_result_is_taken_in_pieces_of_any_size),
+        FRESH(tensors_may_come_in_any_order),
+        FRESH(what_is_stored_after_its_round_is_not_kept),
         FRESH(a_delta_is_added_to_the_model_of_its_round),
         FRESH(a_hostile_result_is_refused_and_leaves_nothing),
         FRESH(a_validation_must_not_carry_an_update),

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
+#include "fed/aggregator/ledger.h"
 
 #include "check.h"
 
@@ -33,8 +34,9 @@ static void put_update(vch_results *r, size_t member, const float *values, size_
     vouch_error err = { 0 };
     vch_result result = { .data_size = size };
     vouch_span bytes = { (const uint8_t *)values, count * sizeof *values };
-    CHECK_OK(vch_spool_new(NULL, bytes.size, &result.update, &err), &err);
-    CHECK_OK(vch_spool_write(result.update, 0, bytes, &err), &err);
+    CHECK_OK(vch_ledger_new_file(NULL, VCH_LEDGER_SPOOL, bytes.size, &result.update, &err), &err);
+    CHECK_OK(vch_sealed_append(result.update, bytes, &err), &err);
+    CHECK_OK(vch_sealed_finish(result.update, &err), &err);
     CHECK_OK(vch_results_put(r, member, TRAIN, &result, &err), &err);
 }
 
