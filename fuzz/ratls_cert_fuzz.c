@@ -35,5 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (vch_ratls_evidence_read(&cert, &evidence, &err) == VOUCH_OK && evidence.bound
         && evidence.quote.size == 0)
         __builtin_trap(); /* bound to a key, and no quote */
+    if (!is_inside(der, evidence.quote) || !is_inside(der, evidence.claims))
+        __builtin_trap();
     return 0;
 }
