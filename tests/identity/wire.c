@@ -9,6 +9,7 @@ static bool changed;
 void wire_set_up(wire_world *x)
 {
     vouch_error err = { 0 };
+    x->handshake_ms = x->message_ms = 30000; /* far beyond what a loaded machine needs */
     world_make(&x->w);
     world_set_policy(&x->w, &(world_policy) { .token = "off" });
     device_start(&x->aggregator_device, &x->w, WORLD_AGGREGATOR_MEASUREMENT);
@@ -74,8 +75,8 @@ void wire_begin(wire_world *x, wire_end *e, vch_tls_settings *settings, int fd, 
                                      .fd = fd,
                                      .address = "192.0.2.7:50051",
                                      .host = host,
-                                     .handshake_timeout_ms = WIRE_CUT_MS,
-                                     .message_timeout_ms = WIRE_CUT_MS,
+                                     .handshake_timeout_ms = x->handshake_ms,
+                                     .message_timeout_ms = x->message_ms,
                                      .owner = { e, on_open, on_ready, on_failed } };
     CHECK_OK(vch_tls_conn_new(&o, &e->conn, &err), &err);
 }
@@ -85,7 +86,7 @@ void wire_settle(wire_world *x, const wire_end *e)
     vouch_error err = { 0 };
     while (!e->open && !e->dead) {
         changed = false;
-        CHECK_OK(vch_loop_run_until(x->loop, &changed, 20000, &err), &err);
+        CHECK_OK(vch_loop_run_until(x->loop, &changed, 60000, &err), &err);
     }
 }
 

@@ -5,8 +5,6 @@
 #include "net/tls_conn.h"
 #include "side.h"
 
-#define WIRE_CUT_MS 400 /* for handshake and for message, where a test waits for them */
-
 typedef struct wire_world {
     world w;
     device aggregator_device, collaborator_device;
@@ -15,6 +13,7 @@ typedef struct wire_world {
     vch_loop *loop;
     vch_tls_settings *agg_tls; /* the genuine aggregator's, with its gate */
     vch_tls_settings *col1_tls;
+    int64_t handshake_ms, message_ms; /* of connections that begin from now on */
 } wire_world;
 
 void wire_set_up(wire_world *x);
