@@ -46,6 +46,8 @@ def apply(tree, deletions):
 
 def function_of(one):
     """The function that the deleted code is in, for the table."""
+    if "where" in one:
+        return one["where"]
     text = (ROOT / one["file"]).read_text()
     at = text.index(one["code"].strip("\n"))
     names = [m[1] for m in FUNCTION.finditer(text[:at + len(one["code"].strip("\n").splitlines()[0]) + 1])]
