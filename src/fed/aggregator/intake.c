@@ -25,6 +25,7 @@ struct vch_receipt {
     vch_result result;
     bool *seen; /* for each tensor of the model: has it come? */
     size_t seen_count;
+    double square_sum; /* of all values of the update, as sent */
 
     /* the tensor in hand */
     bool to_metric;
@@ -68,6 +69,10 @@ static vouch_code check_data_size(const vch_receipt *r, int32_t data_size, vouch
     if (data_size < least)
         return vouch_fail(err, VOUCH_E_REFUSED, "data_size %d for task '%s'; at least %d is needed",
                           data_size, r->task->name, least);
+    int32_t most = vch_plan_look(r->intake->plan)->limits.data_size_max;
+    if (data_size > most)
+        return vouch_fail(err, VOUCH_E_REFUSED, "data_size %d; the plan's limit is %d", data_size,
+                          most);
     return VOUCH_OK;
 }
 
@@ -177,7 +182,8 @@ static vouch_code begin_update(vch_receipt *r, const vch_named_tensor *t, const 
     options.base = vch_tags_has(tags, VCH_TAG_DELTA) ? base->values : NULL;
     options.expected = &base->shape;
     options.target = r->result.update;
-    options.value_max = VCH_INTAKE_VALUE_MAX;
+    options.value_max = vch_plan_look(r->intake->plan)->limits.value_max;
+    options.square_sum = &r->square_sum;
     rc = vch_values_in_new(&options, t, data_size, &r->values, err);
     if (rc != VOUCH_OK)
         return rc;
@@ -228,13 +234,26 @@ static vouch_code on_tensor_begin(void *context, const vch_named_tensor *t, size
     return vouch_wrap(err, rc, "tensor '%.*s'", size, (const char *)t->name.data);
 }
 
+/* Held against the plan's limit as the values come, so that a mad update is not taken to its end. */
+static vouch_code check_norm(const vch_receipt *r, vouch_error *err)
+{
+    double most = vch_plan_look(r->intake->plan)->limits.update_norm_max;
+    double norm = sqrt(r->square_sum);
+    if (norm > most)
+        return vouch_fail(err, VOUCH_E_REFUSED,
+                          "the update's norm is %g or more; the plan's limit is %g", norm, most);
+    return VOUCH_OK;
+}
+
 static vouch_code on_tensor_data(void *context, vouch_span piece, vouch_error *err)
 {
     vch_receipt *r = context;
     if (r->ruling != VCH_RESULT_TAKE)
         return VOUCH_OK;
-    if (!r->to_metric)
-        return vch_values_in_feed(r->values, piece, err);
+    if (!r->to_metric) {
+        vouch_code rc = vch_values_in_feed(r->values, piece, err);
+        return rc == VOUCH_OK ? check_norm(r, err) : rc;
+    }
     if (piece.size > METRIC_DATA_MAX - r->metric_size)
         return vouch_fail(err, VOUCH_E_REFUSED, "a metric must be one number");
     memcpy(r->metric_bytes + r->metric_size, piece.data, piece.size);
@@ -265,7 +284,7 @@ static vouch_code on_tensor_end(void *context, vouch_error *err)
     vouch_code rc = vch_values_in_finish(r->values, err);
     vch_values_in_free(r->values);
     r->values = NULL;
-    return rc;
+    return rc == VOUCH_OK ? check_norm(r, err) : rc;
 }
 
 /* What the plan's pipeline needs beside the tensors' own bytes. */

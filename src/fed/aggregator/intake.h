@@ -28,9 +28,6 @@
 #include "vouch/error.h"
 #include "vouch/span.h"
 
-/* A weight or bias beyond this is no model's; with it no sum over members overflows float32. */
-#define VCH_INTAKE_VALUE_MAX 1e30F
-
 /* What every stream is judged by. All kept. */
 typedef struct vch_intake {
     const vch_plan *plan;

@@ -79,6 +79,8 @@ static vouch_code put_values(vch_values_in *v, float *values, size_t count, vouc
 {
     if (count > v->how.expected->count - v->done)
         return vouch_fail(err, VOUCH_E_REFUSED, "more values than its shape has");
+    for (size_t i = 0; i < count && v->how.square_sum != NULL; i++)
+        *v->how.square_sum += (double)values[i] * (double)values[i];
     for (size_t i = 0; i < count; i++) {
         if (v->how.base != NULL)
             values[i] += v->how.base[v->done + i];

@@ -21,6 +21,7 @@ typedef struct vch_values_options {
     const vch_shape *expected;    /* the shape that it must have */
     const float *base;            /* added to each value; NULL: nothing is */
     float value_max;              /* magnitude that a value may have */
+    double *square_sum;           /* the squares of all values as sent are added to it; or NULL */
     vch_sealed *target;           /* the values are appended to it */
 } vch_values_options;
 

@@ -107,6 +107,14 @@ typedef struct vch_plan_straggler {
     double percent_needed; /* 0 to 1 */
 } vch_plan_straggler;
 
+/* What an update may be; see plan_limits.c. */
+#define VCH_PLAN_VALUE_MAX 1e30 /* no plan can allow more: no sum over members overflows float32 */
+typedef struct vch_plan_limits {
+    float value_max;        /* magnitude of a value */
+    double update_norm_max; /* of all values of an update, as sent; infinity: any */
+    int32_t data_size_max;  /* samples */
+} vch_plan_limits;
+
 /* All strings belong to the plan and end with NUL. */
 typedef struct vch_plan_view {
     const char *federation_uuid; /* "plan.yaml_737dd2d5" */
@@ -144,6 +152,7 @@ typedef struct vch_plan_view {
     const struct vch_yaml_node *data_loader; /* its settings, a mapping */
     vch_plan_pipeline pipeline;
     vch_plan_straggler straggler;
+    vch_plan_limits limits;
     const vch_plan_task *task;
     size_t task_count;
     const char *const *member; /* authorised collaborators, in the order of cols.yaml */

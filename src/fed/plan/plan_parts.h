@@ -60,6 +60,8 @@ VOUCH_MUST_CHECK vouch_code vch_plan_read_assigner(vch_plan *p, vch_faults *faul
 void vch_plan_read_pipeline(vch_plan *p, vch_faults *faults);
 void vch_plan_read_aggregation(const vch_yaml_node *task, vch_plan_aggregation *out,
                                vch_faults *faults);
+/* plan_limits.c */
+void vch_plan_read_limits(vch_plan *p, vch_faults *faults);
 void vch_plan_groups_done(vch_plan *p);
 
 /* `settings` of a section of the merged plan; NULL if there is no such section. */

@@ -408,7 +408,8 @@ static void check_sections(const vch_plan *p, vch_faults *faults)
                                          "compression_pipeline",
                                          "straggler_handling_policy",
                                          "api_layer",
-                                         "connector" };
+                                         "connector",
+                                         "limits" };
     static const size_t required_count = 7; /* the first of `known` */
     size_t known_count = sizeof known / sizeof *known;
     for (size_t i = 0; i < required_count; i++) {
@@ -452,6 +453,7 @@ vouch_code vch_plan_read_sections(vch_plan *p, vch_faults *faults, vouch_error *
     view->data_loader_template = vch_plan_template(p, "data_loader");
     view->data_loader = vch_plan_settings(p, "data_loader");
     vch_plan_read_pipeline(p, faults);
+    vch_plan_read_limits(p, faults);
     refuse_attested_single_cn(p, "aggregator", "aggregator", view->attest_aggregator, faults);
     refuse_attested_single_cn(p, "collaborator", "collaborator", view->attest_collaborator, faults);
     refuse_attested_auto(p, view->attest_aggregator, faults);

@@ -1,6 +1,7 @@
 #include "fed/aggregator/intake.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fed/wire/task_results.h"
@@ -25,11 +26,11 @@ static size_t task_index(const fixture *f, const char *name)
     return (size_t)(task - vch_plan_look(f->plan)->task);
 }
 
-static int set_up(void **state)
+static int set_up_with(void **state, const char *plan_text)
 {
     static fixture f;
     vouch_error err = { 0 };
-    f = (fixture) { .plan = sample_plan(SAMPLE_PLAN_HEAD, "collaborators: [col1, col2]\n"),
+    f = (fixture) { .plan = sample_plan(plan_text, "collaborators: [col1, col2]\n"),
                     .model = sample_model() };
     const vch_round_options options = { .member_count = 2,
                                         .task_count = 3,
@@ -47,6 +48,11 @@ static int set_up(void **state)
                               .pipeline = vch_pipeline_plain() };
     *state = &f;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return set_up_with(state, SAMPLE_PLAN_HEAD);
 }
 
 static int tear_down(void **state)
@@ -456,6 +462,36 @@ static void a_hostile_result_is_refused_and_leaves_nothing(void **state)
     }
 }
 
+static void an_update_keeps_to_the_limits_of_the_plan(void **state)
+{
+    /* the update's values are 0 to 5 and 0 to 2: their norm is 7.746; its weight is 10 */
+    static const struct {
+        const char *limits;
+        vouch_code want;
+    } cases[] = {
+        { "update_norm_max: 7.74", VOUCH_E_REFUSED }, { "update_norm_max: 7.75", VOUCH_OK },
+        { "value_max: 4.9", VOUCH_E_REFUSED },        { "value_max: 5", VOUCH_OK },
+        { "data_size_max: 9", VOUCH_E_REFUSED },      { "data_size_max: 10", VOUCH_OK },
+    };
+    (void)tear_down(state);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char plan[4096];
+        sent s;
+        vch_round_ruling ruling = VCH_RESULT_OVER;
+        (void)snprintf(plan, sizeof plan, "%slimits: {settings: {%s}}\n", SAMPLE_PLAN_HEAD,
+                       cases[i].limits);
+        (void)set_up_with(state, plan);
+        fixture *f = *state;
+        make_training(f, &s);
+        vouch_code rc = hand_in(f, &s, COL1, 64, &ruling, NULL);
+        if (rc != cases[i].want)
+            fail_msg("%s: %s", cases[i].limits, vouch_code_name(rc));
+        done_sent(&s);
+        (void)tear_down(state);
+    }
+    (void)set_up(state);
+}
+
 static void a_validation_must_not_carry_an_update(void **state)
 {
     fixture *f = *state;
@@ -607,6 +643,7 @@ int main(void)
         FRESH(what_is_stored_after_its_round_is_not_kept),
         FRESH(a_delta_is_added_to_the_model_of_its_round),
         FRESH(a_hostile_result_is_refused_and_leaves_nothing),
+        FRESH(an_update_keeps_to_the_limits_of_the_plan),
         FRESH(a_validation_must_not_carry_an_update),
         FRESH(the_second_of_two_equal_results_is_dropped),
         FRESH(late_early_and_unknown_results_are_dropped),
