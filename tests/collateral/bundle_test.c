@@ -1,6 +1,7 @@
 #include "collateral/bundle.h"
 
 #include "base/scope.h"
+#include "crypto/pem.h"
 #include "document.h"
 
 static vouch_collateral_parts parts;
@@ -153,6 +154,40 @@ static void both_chains_must_end_in_the_same_root_certificate(void **state)
     corpus_free(other);
 }
 
+/* A chain with one byte of the root's or the signer's key changed: no point of the curve. */
+static vouch_span with_key_changed(bool of_root)
+{
+    vch_chain chain = { 0 };
+    vouch_error err = { 0 };
+    CHECK_OK(vch_chain_parse(parts.tcb_info_issuer_chain, VCH_CHAIN_SIGNING, &chain, &err), &err);
+    const vch_cert *certs[] = { &chain.leaf, &chain.root };
+    vch_buffer pem = vch_buffer_with_cap(1 << 16);
+    for (size_t i = 0; i < 2; i++) {
+        vouch_span der = corpus_copy(certs[i]->der, certs[i]->der.size);
+        const uint8_t *point = memmem(der.data, der.size, certs[i]->point, sizeof certs[i]->point);
+        CHECK(point != NULL);
+        corpus_bytes(der)[point - der.data + 63] ^= (i == 1) == of_root ? 1 : 0;
+        vch_pem_encode(VCH_PEM_CERTIFICATE, der, &pem);
+        corpus_free(der);
+    }
+    vouch_span out = corpus_copy(vch_buffer_span(&pem), pem.size);
+    vch_buffer_drop(&pem);
+    vch_chain_drop(&chain);
+    return out;
+}
+
+static void a_key_off_the_curve_is_a_fault(void **state)
+{
+    (void)state;
+    for (int of_root = 0; of_root < 2; of_root++) {
+        vouch_collateral_parts p = parts;
+        p.tcb_info_issuer_chain = with_key_changed(of_root == 1);
+        p.qe_identity_issuer_chain = p.tcb_info_issuer_chain;
+        expect_fault(&p, of_root == 1 ? "root_key_invalid" : "tcb_signing_key_invalid");
+        corpus_free(p.tcb_info_issuer_chain);
+    }
+}
+
 static void the_digest_tells_sets_apart(void **state)
 {
     (void)state;
@@ -178,6 +213,7 @@ int main(void)
         TEST(a_signature_that_does_not_verify_is_a_fault),
         TEST(another_cas_list_is_no_root_crl),
         TEST(both_chains_must_end_in_the_same_root_certificate),
+        TEST(a_key_off_the_curve_is_a_fault),
         TEST(the_digest_tells_sets_apart),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

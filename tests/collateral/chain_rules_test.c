@@ -143,6 +143,34 @@ static void each_rule_of_a_chain_refuses_by_itself(void **state)
     }
 }
 
+/* A stranger beside the whole chain, and one of the chain's missing: each is said as it is. */
+static void no_other_certificate_may_stand_beside_the_chain(void **state)
+{
+    (void)state;
+    VCH_SCOPED(vch_buffer_drop) vch_buffer root = vch_buffer_with_cap(4096);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer leaf = vch_buffer_with_cap(4096);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer stranger = vch_buffer_with_cap(4096);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer pem = vch_buffer_with_cap(16384);
+    VCH_SCOPED(vch_chain_drop) vch_chain chain = { 0 };
+    own_cert c = own_root(root_key);
+    put(&c, &root, &pem);
+    vouch_error err = { 0 };
+    char text[512];
+    CHECK(vch_chain_parse(vch_buffer_span(&pem), VCH_CHAIN_SIGNING, &chain, &err)
+          == VOUCH_E_FORMAT);
+    CHECK(strstr(vouch_error_text(&err, text, sizeof text), "not all of its") != NULL);
+    c = own_leaf(TCB, leaf_key, root_key, vch_buffer_span(&root));
+    put(&c, &leaf, &pem);
+    CHECK_OK(vch_chain_parse(vch_buffer_span(&pem), VCH_CHAIN_SIGNING, &chain, &err), &err);
+    vch_chain_drop(&chain);
+    c = own_leaf("Intel SGX PCK Certificate", leaf_key, root_key, vch_buffer_span(&root));
+    put(&c, &stranger, &pem);
+    err = (vouch_error) { 0 };
+    CHECK(vch_chain_parse(vch_buffer_span(&pem), VCH_CHAIN_SIGNING, &chain, &err)
+          == VOUCH_E_FORMAT);
+    CHECK(strstr(vouch_error_text(&err, text, sizeof text), "does not belong") != NULL);
+}
+
 static void each_certificate_must_name_the_one_above_it(void **state)
 {
     (void)state;
@@ -163,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(whole_chains_are_read),
         TEST(each_rule_of_a_chain_refuses_by_itself),
+        TEST(no_other_certificate_may_stand_beside_the_chain),
         TEST(each_certificate_must_name_the_one_above_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

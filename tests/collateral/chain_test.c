@@ -123,7 +123,8 @@ static void anything_else_in_the_text_is_refused(void **state)
     CHECK(assembled(straight, "\n", "\0text", 5) != VOUCH_OK);
     CHECK(assembled(straight, "\0", "\n", 1) == VOUCH_OK); /* as a string: nothing between */
     CHECK(assembled(straight, "\n", "\n" BEGIN "\n" END "\n", 2 + 27 + 1 + 25 + 1) != VOUCH_OK);
-    CHECK(assembled(straight, "\n", "\n" BEGIN, 28) != VOUCH_OK);
+    CHECK(assembled(straight, "\n", "\n" BEGIN, 28) == VOUCH_E_TRUNCATED);
+    CHECK(assembled(straight, "\n", "\n" BEGIN "\nAAAA\n", 34) == VOUCH_E_TRUNCATED);
     CHECK(parse((vouch_span) { NULL, 0 }, VCH_CHAIN_PCK) == VOUCH_E_TRUNCATED);
 }
 
@@ -159,6 +160,17 @@ static void a_leaf_alone_is_compared_byte_for_byte(void **state)
     CHECK(!vch_chain_leaf_is(&chain, block[1]));
     CHECK(!vch_chain_leaf_is(&chain, pck)); /* more than the leaf */
     CHECK(!vch_chain_leaf_is(&chain, (vouch_span) { NULL, 0 }));
+    vch_buffer b = vch_buffer_with_cap(1 << 16);
+    vch_buffer_append(&b, block[0]);
+    vch_buffer_append_str(&b, "\njunk");
+    CHECK(!vch_chain_leaf_is(&chain, vch_buffer_span(&b)));
+    b.size = 0;
+    vch_buffer_append_str(&b, BEGIN "\n"); /* far larger than a certificate may be */
+    while (b.size < 30000)
+        vch_buffer_append_str(&b, "AAAAAAAAAAAAAAAA");
+    vch_buffer_append_str(&b, "\n" END "\n");
+    CHECK(!vch_chain_leaf_is(&chain, vch_buffer_span(&b)));
+    vch_buffer_drop(&b);
 }
 
 int main(void)

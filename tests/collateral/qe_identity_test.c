@@ -105,13 +105,51 @@ static void a_document_cut_short_anywhere_is_refused(void **state)
     }
 }
 
+/* An identity with so many levels, and with so many advisories in the first. */
+static vouch_code parse_many(size_t levels, size_t advisories)
+{
+    const char *from = strstr((const char *)whole.data, "\"tcbLevels\":[");
+    CHECK(from != NULL);
+    size_t before = (size_t)((const uint8_t *)from - whole.data) + strlen("\"tcbLevels\":[");
+    vch_buffer b = vch_buffer_with_cap(1 << 20);
+    vch_buffer_append(&b, (vouch_span) { whole.data, before });
+    for (size_t i = 0; i < levels; i++) {
+        vch_buffer_append_fmt(&b,
+                              "%s{\"tcb\":{\"isvsvn\":%zu},\"tcbDate\":\"2024-03-13T00:00:00Z\","
+                              "\"tcbStatus\":\"UpToDate\"",
+                              i == 0 ? "" : ",", i);
+        for (size_t j = 0; i == 0 && j < advisories; j++)
+            vch_buffer_append_fmt(&b, j == 0 ? ",\"advisoryIDs\":[\"A%zu\"" : ",\"A%zu\"", j);
+        vch_buffer_append_str(&b, i == 0 && advisories > 0 ? "]}" : "}");
+    }
+    vch_buffer_append_str(&b, "]},\"signature\":\"");
+    for (size_t i = 0; i < 64; i++)
+        vch_buffer_append_str(&b, "5a");
+    vch_buffer_append_str(&b, "\"}");
+    vch_qe_identity q = { 0 };
+    vouch_code rc = vch_qe_identity_parse(vch_buffer_span(&b), &q, NULL);
+    vch_qe_identity_drop(&q);
+    vch_buffer_drop(&b);
+    return rc;
+}
+
+static void levels_and_advisories_are_bounded(void **state)
+{
+    (void)state;
+    CHECK(parse_many(1, 0) == VOUCH_OK);
+    CHECK(parse_many(0, 0) == VOUCH_E_FORMAT);
+    CHECK(parse_many(VCH_LEVELS_MAX, 0) == VOUCH_OK);
+    CHECK(parse_many(VCH_LEVELS_MAX + 1, 0) == VOUCH_E_FORMAT);
+    CHECK(parse_many(1, VCH_ADVISORIES_MAX) == VOUCH_OK);
+    CHECK(parse_many(1, VCH_ADVISORIES_MAX + 1) == VOUCH_E_FORMAT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(intels_identity_is_read),
-        TEST(each_rule_of_the_document_refuses_by_itself),
-        TEST(numbers_in_hex_are_little_endian),
-        TEST(a_document_cut_short_anywhere_is_refused),
+        TEST(intels_identity_is_read),           TEST(each_rule_of_the_document_refuses_by_itself),
+        TEST(numbers_in_hex_are_little_endian),  TEST(a_document_cut_short_anywhere_is_refused),
+        TEST(levels_and_advisories_are_bounded),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
