@@ -39,9 +39,9 @@ static void rfc_4648s_vectors_decode_with_line_ends_anywhere(void **state)
 }
 
 static const char *const bad[] = {
-    "",      "\n",   "Z",        "Zg",       "Zg=",      "Zm9",   "====",
-    "Z===",  "=g==", "Zg==Zg==", "Zm8=Zg==", "Zm9v=",    "Zh==",  "Zm9=",
-    "Zm 9v", "Zm-v", "Zm_v",     "Zm9v\x80", "Zm9v*AAA", "Zg===", "Zg==\nA",
+    "",     "\n",       "Z",        "Zg",    "Zg=",     "Zm9",   "====",   "Z===",
+    "=g==", "Zg==Zg==", "Zm8=Zg==", "Zm9v=", "Zh==",    "Zm9=",  "Zm 9v",  "Zm-v",
+    "Zm_v", "Zm9v\x80", "Zm9v*AAA", "Zg===", "Zg==\nA", "Zm9vZ", "Zm9vZm", "Zm9vZm9",
 };
 
 static void everything_else_is_refused(void **state)

@@ -62,6 +62,9 @@ static const struct {
     { "a short mask", "\"attributesMask\":\"FB", "\"attributesMask\":\"", VOUCH_E_FORMAT },
     { "an unknown status", "\"UpToDate\"", "\"uptodate\"", VOUCH_E_FORMAT },
     { "a platform's status", "\"UpToDate\"", "\"SWHardeningNeeded\"", VOUCH_E_FORMAT },
+    { "a level without tcb", "\"tcb\":{", "\"x\":{", VOUCH_E_FORMAT },
+    { "a level without date", "\"tcbDate\":", "\"x\":", VOUCH_E_FORMAT },
+    { "a level without status", "\"tcbStatus\":", "\"x\":", VOUCH_E_FORMAT },
     { "a member twice", "\"version\":2", "\"version\":2,\"version\":2", VOUCH_E_FORMAT },
     { "another outer name", "enclaveIdentity", "tcbInfo", VOUCH_E_FORMAT },
 };

@@ -77,6 +77,19 @@ static void levels_are_matched_from_the_best_one_down(void **state)
     CHECK(vch_svn_levels_match(levels, 2, 2) == NULL);
 }
 
+#define NAMED(n) "\"sgxtcbcomp" n "svn\":255,"
+#define NAMED_16                                                                                   \
+    NAMED("01")                                                                                    \
+    NAMED("02")                                                                                    \
+    NAMED("03")                                                                                    \
+    NAMED("04")                                                                                    \
+    NAMED("05")                                                                                    \
+    NAMED("06")                                                                                    \
+    NAMED("07")                                                                                    \
+    NAMED("08")                                                                                    \
+    NAMED("09")                                                                                    \
+    NAMED("10") NAMED("11") NAMED("12") NAMED("13") NAMED("14") NAMED("15") NAMED("16")
+
 static const struct {
     const char *name;
     const char *from;
@@ -140,6 +153,12 @@ static const struct {
     { "a module level without isvsvn", "\"isvsvn\":3", "\"xx\":3", VOUCH_E_FORMAT },
     { "a module level of 65536", "\"isvsvn\":3", "\"isvsvn\":65536", VOUCH_E_FORMAT },
     { "two module levels alike", "\"isvsvn\":3", "\"isvsvn\":6", VOUCH_E_FORMAT },
+    { "a module identity without signer",
+      "{\"id\":\"TDX_03\",\"mrsigner\":", "{\"id\":\"TDX_03\",\"xx\":", VOUCH_E_FORMAT },
+    { "a component by name beside those of version 3", "\"pcesvn\":7",
+      "\"sgxtcbcomp01svn\":255,\"pcesvn\":7", VOUCH_E_FORMAT },
+    { "all components by name beside those of version 3", "\"pcesvn\":7", NAMED_16 "\"pcesvn\":7",
+      VOUCH_E_FORMAT },
     { "a member twice", "\"tcbType\":0", "\"tcbType\":0,\"tcbType\":0", VOUCH_E_FORMAT },
     { "a member twice in what is ignored", "{\"x\":[1]}", "{\"x\":[1],\"x\":2}", VOUCH_E_FORMAT },
     { "a third outer member", ",\"signature\"", ",\"x\":1,\"signature\"", VOUCH_E_FORMAT },
@@ -165,6 +184,48 @@ static void each_rule_of_the_document_refuses_by_itself(void **state)
             vch_tcb_info_drop(&t);
         else
             CHECK(t.level_count == 77 && err.depth > 0);
+        corpus_free(changed);
+    }
+}
+
+/* The genuine SGX document: what the TDX one above cannot show. */
+static void an_sgx_document_names_its_tee_and_has_no_tdx_parts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to;
+        vouch_code want;
+    } sgx_changes[] = {
+        { "\"pcesvn\":13", "\"pcesvn\":13", VOUCH_OK },
+        { "\"id\":\"SGX\",", "", VOUCH_E_FORMAT },
+        { "\"pcesvn\":13",
+          "\"tdxtcbcomponents\":[{\"svn\":0},{\"svn\":0},{\"svn\":0},{\"svn\":0},{\"svn\":0},"
+          "{\"svn\":0},{\"svn\":0},{\"svn\":0},{\"svn\":0},{\"svn\":0},{\"svn\":0},{\"svn\":0},"
+          "{\"svn\":0},{\"svn\":0},{\"svn\":0},{\"svn\":0}],\"pcesvn\":13",
+          VOUCH_E_FORMAT }, /* one level alone has them */
+    };
+    vouch_span whole = corpus_read(CORPUS_SGX_TCB_INFO);
+    for (size_t i = 0; i < sizeof sgx_changes / sizeof *sgx_changes; i++) {
+        vouch_span changed = with_replaced(whole, sgx_changes[i].from, sgx_changes[i].to);
+        vch_tcb_info t = { 0 };
+        CHECK(vch_tcb_info_parse(changed, &t, NULL) == sgx_changes[i].want);
+        vch_tcb_info_drop(&t);
+        corpus_free(changed);
+    }
+    corpus_free(whole);
+}
+
+/* Ids are compared to their end, in either direction. */
+static void a_part_of_a_module_id_is_not_it(void **state)
+{
+    (void)state;
+    static const char *const ids[] = { "\"TDX_0\"", "\"TDX_033\"", "\"TDX_\"", "\"TDX_30\"" };
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        vouch_span changed = with_replaced(tdx(), "\"TDX_03\"", ids[i]);
+        VCH_SCOPED(vch_tcb_info_drop) vch_tcb_info t = { 0 };
+        CHECK(vch_tcb_info_parse(changed, &t, NULL) == VOUCH_OK);
+        CHECK(vch_tcb_info_module(&t, 3) == NULL);
+        CHECK((vch_tcb_info_module(&t, 0x30) != NULL) == (i == 3));
         corpus_free(changed);
     }
 }
@@ -239,6 +300,8 @@ int main(void)
         TEST(a_tdx_document_is_read_whole),
         TEST(levels_are_matched_from_the_best_one_down),
         TEST(each_rule_of_the_document_refuses_by_itself),
+        TEST(an_sgx_document_names_its_tee_and_has_no_tdx_parts),
+        TEST(a_part_of_a_module_id_is_not_it),
         TEST(a_module_identity_may_not_stand_twice),
         TEST(a_document_cut_short_anywhere_is_refused),
         TEST(version_2_names_its_components),

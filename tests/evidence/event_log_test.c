@@ -144,6 +144,39 @@ static void a_log_cut_short_is_truncated_but_between_events(void **state)
     CHECK(good == 19); /* after the header and after each event but the last */
 }
 
+/* The header, with one algorithm of this id and size, or cut to so many bytes of its specification. */
+static void a_header_names_known_algorithms_in_their_sizes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t id, size;
+        vouch_code want;
+    } second[] = {
+        { SHA256_ID, 32, VOUCH_OK },       { SHA256_ID, 31, VOUCH_E_FORMAT },
+        { 0x9999, 0, VOUCH_E_FORMAT },     { 0x9999, 32, VOUCH_E_FORMAT },
+        { SHA384_ID, 48, VOUCH_E_FORMAT }, { SHA256_ID, 0, VOUCH_E_FORMAT },
+    };
+    for (size_t i = 0; i < sizeof second / sizeof *second; i++) {
+        VCH_SCOPED(vch_buffer_drop) vch_buffer log = vch_buffer_with_cap(LOG_CAP);
+        vch_rtmrs r = { 0 };
+        put_header(&log, 2);
+        size_t at = log.size - 3 - 4;
+        log.data[at] = (uint8_t)second[i].id;
+        log.data[at + 1] = (uint8_t)(second[i].id >> 8);
+        log.data[at + 2] = (uint8_t)second[i].size;
+        if (replay(&log, &r) != second[i].want)
+            fail_msg("algorithm %04x of %u bytes", second[i].id, second[i].size);
+    }
+    for (uint8_t size = 0; size < 16 + 4 + 4 + 4 + 4 + 1 + 2; size++) {
+        VCH_SCOPED(vch_buffer_drop) vch_buffer log = vch_buffer_with_cap(LOG_CAP);
+        vch_rtmrs r = { 0 };
+        put_header(&log, 1);
+        log.data[28] = size; /* what follows it is not the specification's any more */
+        log.size = 32 + (size_t)size;
+        CHECK(replay(&log, &r) != VOUCH_OK);
+    }
+}
+
 static void each_register_is_extended_by_its_own_events_in_order(void **state)
 {
     (void)state;
@@ -266,6 +299,7 @@ int main(void)
         TEST(logs_of_ovmf_and_td_shim_are_read),
         TEST(padding_ends_a_log_and_bytes_after_it_do_not),
         TEST(a_log_cut_short_is_truncated_but_between_events),
+        TEST(a_header_names_known_algorithms_in_their_sizes),
         TEST(each_register_is_extended_by_its_own_events_in_order),
         TEST(two_algorithms_give_two_digests_each_once),
         TEST(a_register_that_is_none_is_refused),

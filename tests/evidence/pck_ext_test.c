@@ -24,6 +24,9 @@ typedef struct twist {
     bool reversed; /* elements in descending order */
     bool config_twice;
     bool config_unknown;
+    bool config_zero;      /* an element .7.0 */
+    const char *element_3; /* in place of .3 */
+    const char *tcb_5;     /* in place of .2.5 */
 } twist;
 
 static const twist right = { .svn = 7, .pce_svn = 513, .ppid_size = 16, .sgx_type = 1 };
@@ -48,7 +51,7 @@ static void put_tcb_element(vch_buffer *b, const twist *t, unsigned i)
 {
     char arcs[16];
     (void)snprintf(arcs, sizeof arcs, ".2.%u", i);
-    size_t pair = begin_pair(b, arcs);
+    size_t pair = begin_pair(b, i == 5 && t->tcb_5 != NULL ? t->tcb_5 : arcs);
     const uint8_t minus_one = 0xff;
     if (i == 18)
         put_octets(b, 0xc0, 16);
@@ -76,10 +79,11 @@ static void put_tcb(vch_buffer *b, const twist *t)
 
 static void put_configuration(vch_buffer *b, const twist *t)
 {
-    static const char *const arcs[] = { ".7.1", ".7.2", ".7.3", ".7.1", ".7.4" };
+    static const char *const arcs[] = { ".7.1", ".7.2", ".7.3", ".7.1", ".7.4", ".7.0" };
     size_t list = vch_der_begin(b, VCH_DER_SEQUENCE);
-    for (size_t i = 0; i < 5; i++) {
-        if ((i == 3 && !t->config_twice) || (i == 4 && !t->config_unknown))
+    for (size_t i = 0; i < 6; i++) {
+        if ((i == 3 && !t->config_twice) || (i == 4 && !t->config_unknown)
+            || (i == 5 && !t->config_zero))
             continue;
         size_t pair = begin_pair(b, arcs[i]);
         vch_der_put_boolean(b, i != 1);
@@ -92,7 +96,7 @@ static void put_element(vch_buffer *b, const twist *t, unsigned i)
 {
     char arc[8];
     (void)snprintf(arc, sizeof arc, ".%u", i);
-    size_t pair = begin_pair(b, arc);
+    size_t pair = begin_pair(b, i == 3 && t->element_3 != NULL ? t->element_3 : arc);
     if (i == 1)
         put_octets(b, 0xa1, t->ppid_size);
     else if (i == 2)
@@ -228,6 +232,36 @@ static void unknown_elements_are_refused_at_each_level(void **state)
     CHECK(parse(&t, VCH_PCK_CA_PLATFORM, &e) == VOUCH_E_FORMAT);
 }
 
+/* An OID that ends as an element's does, and is not its. */
+static void every_arc_of_an_elements_name_counts(void **state)
+{
+    (void)state;
+    static const char *const elements[] = { ".8.3", ".2.3", ".3.3", ".0", ".3.0.3" };
+    static const char *const tcb[] = { ".3.5", ".5", ".2.5.5", ".2.0", ".7.5" };
+    vch_pck_ext e;
+    for (size_t i = 0; i < 5; i++) {
+        twist t = right;
+        t.element_3 = elements[i];
+        CHECK(parse(&t, VCH_PCK_CA_PROCESSOR, &e) == VOUCH_E_FORMAT);
+        t = right;
+        t.tcb_5 = tcb[i];
+        CHECK(parse(&t, VCH_PCK_CA_PROCESSOR, &e) == VOUCH_E_FORMAT);
+    }
+    twist t = right;
+    t.platform = t.config_zero = true;
+    CHECK(parse(&t, VCH_PCK_CA_PLATFORM, &e) == VOUCH_E_FORMAT);
+    static const uint8_t name[] = { 0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01, 0x03 };
+    vch_buffer b = build(&right);
+    uint8_t *at = memmem(b.data, b.size, name, sizeof name);
+    CHECK(at != NULL);
+    for (size_t i = 0; i < sizeof name - 1; i++) {
+        at[i] ^= 4; /* still an OID in its shortest form */
+        CHECK(vch_pck_ext_parse(vch_buffer_span(&b), VCH_PCK_CA_PROCESSOR, &e, NULL) != VOUCH_OK);
+        at[i] ^= 4;
+    }
+    vch_buffer_drop(&b);
+}
+
 static void an_extension_cut_short_or_followed_by_a_byte_is_refused(void **state)
 {
     (void)state;
@@ -253,6 +287,7 @@ int main(void)
         TEST(all_eighteen_tcb_elements_must_be_there_once),
         TEST(values_out_of_their_range_are_refused),
         TEST(unknown_elements_are_refused_at_each_level),
+        TEST(every_arc_of_an_elements_name_counts),
         TEST(an_extension_cut_short_or_followed_by_a_byte_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -273,6 +273,66 @@ static void version_5_names_each_body_type_and_its_exact_size(void **state)
     }
 }
 
+/* Whatever else fits: the version and the TEE decide alone. */
+static void a_version_or_tee_that_is_not_known_is_refused_in_every_layout(void **state)
+{
+    (void)state;
+    vouch_span q = version_5(2, 584);
+    for (unsigned version = 0; version < 256; version++) {
+        corpus_bytes(q)[0] = (uint8_t)version;
+        if (version < 3 || version > 5)
+            CHECK(parse(q) == VOUCH_E_UNSUPPORTED);
+    }
+    corpus_bytes(q)[0] = 5;
+    CHECK(parse(q) == VOUCH_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        corpus_bytes(q)[4 + i] ^= 2;
+        CHECK(parse(q) == VOUCH_E_UNSUPPORTED);
+        corpus_bytes(q)[4 + i] ^= 2;
+    }
+    corpus_free(q);
+}
+
+static void a_version_5_quote_cut_short_is_truncated(void **state)
+{
+    (void)state;
+    vouch_span q = version_5(3, 648);
+    vch_quote whole;
+    vouch_claims c;
+    vouch_error err = { 0 };
+    CHECK_OK(vch_quote_parse(q, &whole, &c, &err), &err);
+    for (size_t size = 0; size < q.size - whole.padding_size; size++) {
+        vouch_span cut = corpus_copy(q, size);
+        CHECK(parse(cut) == VOUCH_E_TRUNCATED);
+        corpus_free(cut);
+    }
+    corpus_free(q);
+}
+
+/* A report is read from exactly its bytes. */
+static void a_report_of_another_size_is_refused(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[886];
+    static const struct {
+        uint16_t type;
+        size_t size;
+    } reports[] = { { 1, 384 }, { 2, 584 }, { 3, 648 }, { 4, 885 } };
+    for (size_t i = 0; i < 4; i++) {
+        for (size_t size = reports[i].size - 1; size <= reports[i].size + 1; size++) {
+            vouch_sgx_claims sgx_claims = { 0 };
+            vouch_tdx_claims tdx_claims = { .body_type = 77 };
+            uint8_t data[64];
+            vouch_span in = { bytes, size };
+            vouch_code rc = reports[i].type == 1
+                                ? vch_sgx_report_parse(in, &sgx_claims, data, NULL)
+                                : vch_td_report_parse(in, reports[i].type, &tdx_claims, data, NULL);
+            CHECK((rc == VOUCH_OK) == (size == reports[i].size));
+            CHECK(rc == VOUCH_OK || tdx_claims.body_type == 77);
+        }
+    }
+}
+
 static void the_body_type_of_version_5_must_fit_the_tee(void **state)
 {
     (void)state;
@@ -344,6 +404,9 @@ int main(void)
         TEST(stray_bytes_inside_the_section_are_refused),
         TEST(the_outer_certification_type_of_version_4_must_be_6),
         TEST(version_5_names_each_body_type_and_its_exact_size),
+        TEST(a_version_or_tee_that_is_not_known_is_refused_in_every_layout),
+        TEST(a_version_5_quote_cut_short_is_truncated),
+        TEST(a_report_of_another_size_is_refused),
         TEST(the_body_type_of_version_5_must_fit_the_tee),
         TEST(the_longer_td_reports_are_read_to_their_end),
         TEST(debug_is_any_bit_of_its_group),
