@@ -178,8 +178,8 @@ static vouch_code give_head(vch_task_results_reader *r, vouch_error *err)
 {
     if (r->head_given)
         return VOUCH_OK;
-    if (r->header_size == 0)
-        return vouch_fail(err, VOUCH_E_FORMAT, "TaskResults: no header");
+    if (r->header_size == 0) /* a sender that does not say who it is never will */
+        return vouch_fail(err, VOUCH_E_REFUSED, "TaskResults: no header");
     r->head_given = true;
     return r->sink->head(r->context, &r->head, err);
 }

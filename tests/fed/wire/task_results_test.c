@@ -196,8 +196,8 @@ static void what_is_out_of_order_or_twice_is_refused(void **state)
           "\x0A\x03\x0A\x01"
           "a",
           10, VOUCH_E_FORMAT },
-        { "\x10\x01", 2, VOUCH_E_FORMAT }, /* no header */
-        { "\x0A\x00", 2, VOUCH_E_FORMAT }, /* an empty one */
+        { "\x10\x01", 2, VOUCH_E_REFUSED }, /* no header */
+        { "\x0A\x00", 2, VOUCH_E_REFUSED }, /* an empty one */
         { "\x0A\x03\x0A\x01"
           "a"
           "\x12\x01\x01",
