@@ -28,7 +28,9 @@ struct vch_receipt {
     double square_sum; /* of all values of the update, as sent */
 
     /* the tensor in hand */
-    bool to_metric;
+    const vch_named_tensor *metric_tensor; /* NULL: it is no metric; the reader's, until its end */
+    const vch_pipeline *metric_pipeline;
+    vch_shape metric_shape;
     size_t metric_size; /* bytes of it that have come */
     uint8_t metric_bytes[METRIC_DATA_MAX];
     vch_values_in *values; /* NULL: no model tensor in hand */
@@ -97,14 +99,27 @@ static vouch_code on_head(void *context, const vch_task_results_head *head, vouc
     return check_data_size(r, head->data_size, err);
 }
 
+/* Which decoder: the plan's, but whatever a lossy one did not touch went through the plain one. */
+static vouch_code choose_pipeline(const vch_receipt *r, bool lossy, const vch_pipeline **out,
+                                  vouch_error *err)
+{
+    const vch_pipeline *plans = r->intake->pipeline;
+    bool plan_is_lossy = vch_pipeline_is_lossy(plans);
+    if (lossy && !plan_is_lossy)
+        return vouch_fail(err, VOUCH_E_REFUSED, "lossy_compressed, but the plan's pipeline is not");
+    *out = lossy || !plan_is_lossy ? plans : vch_pipeline_plain();
+    return VOUCH_OK;
+}
+
 static vouch_code begin_metric(vch_receipt *r, const vch_named_tensor *t, size_t data_size,
                                vouch_error *err)
 {
-    vch_shape shape;
-    vouch_code rc = vch_pipeline_shape(vch_pipeline_plain(), t, &shape, err);
+    vouch_code rc = choose_pipeline(r, false, &r->metric_pipeline, err);
+    if (rc == VOUCH_OK)
+        rc = vch_pipeline_shape(r->metric_pipeline, t, &r->metric_shape, err);
     if (rc != VOUCH_OK)
         return vouch_wrap(err, VOUCH_E_REFUSED, "metric");
-    if (shape.count != 1 || data_size != METRIC_DATA_MAX)
+    if (r->metric_shape.count != 1 || data_size != METRIC_DATA_MAX)
         return vouch_fail(err, VOUCH_E_REFUSED, "a metric must be one number");
     if (r->result.metric_count == VCH_METRIC_MAX)
         return vouch_fail(err, VOUCH_E_REFUSED, "more than %d metrics", VCH_METRIC_MAX);
@@ -119,7 +134,7 @@ static vouch_code begin_metric(vch_receipt *r, const vch_named_tensor *t, size_t
         if (strcmp(r->result.metric[i].name, m->name) == 0)
             return vouch_fail(err, VOUCH_E_REFUSED, "metric '%s' twice", m->name);
     }
-    r->to_metric = true;
+    r->metric_tensor = t;
     r->metric_size = 0;
     return VOUCH_OK;
 }
@@ -150,18 +165,6 @@ static vouch_code open_update(vch_receipt *r, vouch_error *err)
                           r->intake->model->count);
     return vch_ledger_new_file(r->intake->ledger, VCH_LEDGER_SPOOL, r->intake->model->data_size,
                                &r->result.update, err);
-}
-
-/* Which decoder: the plan's, but whatever a lossy one did not touch went through the plain one. */
-static vouch_code choose_pipeline(const vch_receipt *r, bool lossy, const vch_pipeline **out,
-                                  vouch_error *err)
-{
-    const vch_pipeline *plans = r->intake->pipeline;
-    bool plan_is_lossy = vch_pipeline_is_lossy(plans);
-    if (lossy && !plan_is_lossy)
-        return vouch_fail(err, VOUCH_E_REFUSED, "lossy_compressed, but the plan's pipeline is not");
-    *out = lossy || !plan_is_lossy ? plans : vch_pipeline_plain();
-    return VOUCH_OK;
 }
 
 static vouch_code begin_update(vch_receipt *r, const vch_named_tensor *t, const vch_tags *tags,
@@ -250,7 +253,7 @@ static vouch_code on_tensor_data(void *context, vouch_span piece, vouch_error *e
     vch_receipt *r = context;
     if (r->ruling != VCH_RESULT_TAKE)
         return VOUCH_OK;
-    if (!r->to_metric) {
+    if (r->metric_tensor == NULL) {
         vouch_code rc = vch_values_in_feed(r->values, piece, err);
         return rc == VOUCH_OK ? check_norm(r, err) : rc;
     }
@@ -264,10 +267,15 @@ static vouch_code on_tensor_data(void *context, vouch_span piece, vouch_error *e
 static vouch_code end_metric(vch_receipt *r, vouch_error *err)
 {
     vch_metric *m = &r->result.metric[r->result.metric_count];
-    r->to_metric = false;
+    vch_named_tensor whole = *r->metric_tensor;
+    whole.data = (vouch_span) { r->metric_bytes, r->metric_size };
+    r->metric_tensor = NULL;
     if (r->metric_size != METRIC_DATA_MAX)
         return vouch_fail(err, VOUCH_E_REFUSED, "metric '%s' is cut short", m->name);
-    m->value = vch_float_from_wire(r->metric_bytes);
+    vouch_code rc =
+        vch_pipeline_decode_values(r->metric_pipeline, &whole, &r->metric_shape, &m->value, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, VOUCH_E_REFUSED, "metric '%s'", m->name);
     if (!isfinite(m->value))
         return vouch_fail(err, VOUCH_E_REFUSED, "metric '%s' is not finite", m->name);
     r->result.metric_count++;
@@ -279,7 +287,7 @@ static vouch_code on_tensor_end(void *context, vouch_error *err)
     vch_receipt *r = context;
     if (r->ruling != VCH_RESULT_TAKE)
         return VOUCH_OK;
-    if (r->to_metric)
+    if (r->metric_tensor != NULL)
         return end_metric(r, err);
     vouch_code rc = vch_values_in_finish(r->values, err);
     vch_values_in_free(r->values);

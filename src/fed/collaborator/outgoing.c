@@ -38,24 +38,23 @@ static vch_tags metric_tags(const vch_plan_task *task)
     return vch_tags_of(task->apply_local ? local : global);
 }
 
-/* A metric is a scalar: no dimension, four bytes. */
+/* A metric is a scalar: no dimension, four bytes, through the pipeline that loses nothing. */
 static vouch_code add_metric(vch_outgoing *o, const vch_task_results_head *head,
                              const vch_plan_task *task, const vch_task_metric *metric,
-                             vouch_error *err)
+                             const vch_pipeline *lossless, vouch_error *err)
 {
     vch_shape scalar;
     vouch_code rc = vch_shape_make(NULL, 0, &scalar, err);
     if (rc != VOUCH_OK)
         return rc;
     vch_named_tensor *t = &o->tensor[o->count];
-    o->work[o->count] = vch_buffer_with_cap(64);
+    o->work[o->count] = vch_buffer_with_cap(256);
     *t = (vch_named_tensor) { .name = vch_span_str(metric->name),
                               .round = head->round,
                               .lossless = true,
                               .report = true,
                               .tags = metric_tags(task) };
-    rc = vch_pipeline_encode_values(vch_pipeline_plain(), &scalar, &metric->value,
-                                    &o->work[o->count], t, err);
+    rc = vch_pipeline_encode_values(lossless, &scalar, &metric->value, &o->work[o->count], t, err);
     o->count++;
     return rc;
 }
@@ -125,7 +124,7 @@ vouch_code vch_outgoing_new(const vch_task_results_head *head, const vch_plan_ta
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for a result of %zu tensors", most);
     vouch_code rc = VOUCH_OK;
     for (size_t i = 0; rc == VOUCH_OK && i < outcome->metric_count; i++)
-        rc = add_metric(o, head, task, &outcome->metric[i], err);
+        rc = add_metric(o, head, task, &outcome->metric[i], update->lossless, err);
     for (size_t i = 0; rc == VOUCH_OK && i < tensors; i++)
         rc = add_update(o, head, update, i, err);
     if (rc == VOUCH_OK)

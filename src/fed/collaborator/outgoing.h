@@ -19,7 +19,7 @@ typedef struct vch_outgoing_update {
     const vch_model *model; /* NULL: metrics only */
     const vch_model *base; /* the round's model, of which the change is sent; NULL: send it whole */
     const vch_pipeline *pipeline; /* for the change */
-    const vch_pipeline *lossless; /* for what is sent whole */
+    const vch_pipeline *lossless; /* for what is sent whole, and for metrics */
 } vch_outgoing_update;
 
 /* All that is pointed to is kept until the object is freed. */

@@ -263,6 +263,47 @@ static void a_delta_is_added_to_the_model_of_its_round(void **state)
 /* One way to spoil a training result each; all of them must be refused for good. */
 static float spoiled[6];
 
+/* OpenFL sends metrics through the plan's pipeline too, unless that loses something. */
+static void a_metric_comes_through_a_pipeline_that_loses_nothing(void **state)
+{
+    fixture *f = *state;
+    sent s;
+    vouch_error err = { 0 };
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    vch_shape scalar;
+    static const char *const tags[] = { "compressed", "metric", "validate_agg", NULL };
+    const vch_plan_pipeline how = { .kind = VCH_COMPRESSION_RANDOM_SHIFT };
+    const vch_pipeline shift = vch_pipeline_make(&how, 1);
+    f->intake.pipeline = &shift;
+    make_head(f, &s, "aggregated_model_validation");
+    s.work[0] = vch_buffer_with_cap(4096);
+    s.tensor[0] = (vch_named_tensor) { .name = vch_span_str("accuracy"),
+                                       .report = true,
+                                       .tags = vch_tags_of(tags) };
+    CHECK(vch_shape_make(NULL, 0, &scalar, NULL) == VOUCH_OK);
+    CHECK_OK(vch_pipeline_encode_values(&shift, &scalar, &s.loss, &s.work[0], &s.tensor[0], &err),
+             &err);
+    s.count = 1;
+    CHECK_OK(hand_in(f, &s, COL1, 7, &ruling, &err), &err);
+    const vch_result *r =
+        vch_results_look(f->results, COL1, task_index(f, "aggregated_model_validation"));
+    CHECK(r != NULL && r->metric_count == 1);
+    CHECK(fabsf(r->metric[0].value - s.loss) < 1e-5F);
+    done_sent(&s);
+    /* and not through another one */
+    f->intake.pipeline = vch_pipeline_plain();
+    make_head(f, &s, "locally_tuned_model_validation");
+    s.work[0] = vch_buffer_with_cap(4096);
+    s.tensor[0] = (vch_named_tensor) { .name = vch_span_str("accuracy"),
+                                       .report = true,
+                                       .tags = vch_tags_of(metric) };
+    CHECK_OK(vch_pipeline_encode_values(&shift, &scalar, &s.loss, &s.work[0], &s.tensor[0], &err),
+             &err);
+    s.count = 1;
+    CHECK(hand_in(f, &s, COL1, 7, &ruling, NULL) == VOUCH_E_REFUSED);
+    done_sent(&s);
+}
+
 static void spoil_nan(sent *s)
 {
     memcpy(spoiled, s->tensor[1].data.data, sizeof spoiled);
@@ -642,6 +683,7 @@ int main(void)
         FRESH(tensors_may_come_in_any_order),
         FRESH(what_is_stored_after_its_round_is_not_kept),
         FRESH(a_delta_is_added_to_the_model_of_its_round),
+        FRESH(a_metric_comes_through_a_pipeline_that_loses_nothing),
         FRESH(a_hostile_result_is_refused_and_leaves_nothing),
         FRESH(an_update_keeps_to_the_limits_of_the_plan),
         FRESH(a_validation_must_not_carry_an_update),
