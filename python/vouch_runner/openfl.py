@@ -11,6 +11,7 @@ takes the trained tensors and the metrics from its answer. Tensors that are held
 optimizer, stay at this site.
 """
 import importlib
+import inspect
 
 import numpy
 
@@ -30,7 +31,8 @@ class OpenFLTaskRunner(TaskRunner):
         self.runner.set_optimizer_treatment("RESET")
         self.runner.initialize_tensorkeys_for_functions()
         held = importlib.import_module("openfl.utilities.split").split_tensor_dict_for_holdouts
-        model, self.kept = held(self.runner.get_tensor_dict(False), **self.runner.tensor_dict_split_fn_kwargs)
+        first = [self.runner.logger] if "logger" in inspect.signature(held).parameters else []  # until 1.7
+        model, self.kept = held(*first, self.runner.get_tensor_dict(False), **self.runner.tensor_dict_split_fn_kwargs)
         self.names = set(model)
         return model
 

@@ -4,12 +4,14 @@ in workspaces that each made and both worked in.
 
 A real aggregator tells an idle collaborator to sleep for ten seconds, so its runs go on beside ours.
 
-usage: openfl_release_test.py DIRECTORY-OF-PROGRAMS BUILD RELEASE
+usage: openfl_release_test.py DIRECTORY-OF-PROGRAMS BUILD RELEASE [PART-OF-A-TEST'S-NAME]...
 """
 import concurrent.futures
 import contextlib
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,12 +23,14 @@ from openfl_peer import LOG, NAMES, Process, Site, tap  # noqa: E402
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 BUILD, RELEASE = sys.argv[2], sys.argv[3]
+PARTS = sys.argv[4:]
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix=f"vouch-openfl-{RELEASE}-"))
 OUR_RELEASE = ("--openfl-release", RELEASE)
 BESIDE = concurrent.futures.ThreadPoolExecutor(8)
 THEIRS = "real collaborators, our aggregator"
 OURS = "our collaborators, real aggregator"
 EXACT = "bit for bit as the real aggregator"
+PACKAGE = peer.HERE.parent.parent / "python"
 ENV = {}
 
 
@@ -49,6 +53,22 @@ def our_collaborators(site):
 
 def real_collaborators(site):
     return [([ENV["fx"], "collaborator", "start", "-n", name], site, log_of(site, name)) for name in NAMES]
+
+
+def both_kinds(site):
+    """col1 is ours, running the plan's Python classes in a child; col2 is real. plan/runner.yaml is in no hash."""
+    write_runner(site)
+    return [our_collaborators(site)[0], real_collaborators(site)[1]]
+
+
+def ours_running_their_classes(site):
+    write_runner(site)
+    return our_collaborators(site)
+
+
+def write_runner(site):
+    (site / "plan/runner.yaml").write_text(f"command: [{ENV['fx'].parent / 'python'}, -m, vouch_runner.openfl]\n"
+                                           f"environment: {{PYTHONPATH: '{PACKAGE}:.'}}\n")
 
 
 def the_release_installs_into_a_virtual_environment():
@@ -138,6 +158,7 @@ def start_beside(label, site, collaborators, **plan):
 def real_aggregators_start_on_the_same_inputs():
     start_beside("real", ENV["theirs"], real_collaborators)
     start_beside("real-delta", ENV["theirs"], real_collaborators, delta=True)
+    start_beside("real-both", ENV["theirs"], both_kinds)
     start_beside("real-ours", ENV["ours"], our_collaborators, runner=peer.VOUCH)
     start_beside("real-ours-delta", ENV["ours"], our_collaborators, runner=peer.VOUCH, delta=True)
 
@@ -165,6 +186,23 @@ def real_collaborators_that_send_deltas_end_with_the_real_ones_model_bit_for_bit
     peer.row(RELEASE, THEIRS, "plain", "NoCompression, deltas", EXACT)
 
 
+def one_collaborator_moves_and_the_model_is_bit_for_bit_the_same():
+    against_our_aggregator("both", "real", "theirs", both_kinds)
+    peer.row(RELEASE, "one of each, our aggregator", "plain", "NoCompression", EXACT)
+
+
+def all_have_moved_and_the_model_is_bit_for_bit_the_same():
+    against_our_aggregator("moved", "real", "theirs", ours_running_their_classes)
+    peer.row(RELEASE, "ours running their classes, our aggregator", "plain", "NoCompression", EXACT)
+
+
+def one_collaborator_moves_first_and_the_real_aggregators_model_is_the_same():
+    other, run = ENV["real-both"]
+    run.result()
+    peer.models_equal(ENV["fx"].parent / "python", other / "save/last.pbuf", ENV["real"][0] / "save/last.pbuf", 3)
+    peer.row(RELEASE, "one of each, real aggregator", "plain", "NoCompression", EXACT)
+
+
 def our_collaborators_and_the_real_aggregator_end_with_our_aggregators_model_bit_for_bit():
     against_our_aggregator("all-ours", "real-ours", "ours", our_collaborators, runner=peer.VOUCH)
     peer.row(RELEASE, OURS, "plain", "NoCompression", EXACT)
@@ -173,6 +211,33 @@ def our_collaborators_and_the_real_aggregator_end_with_our_aggregators_model_bit
 def our_collaborators_under_a_plan_with_deltas_and_the_real_aggregator_agree_bit_for_bit():
     against_our_aggregator("all-ours-delta", "real-ours-delta", "ours", our_collaborators, runner=peer.VOUCH, delta=True)
     peer.row(RELEASE, OURS, "plain", "NoCompression, deltas", EXACT)
+
+
+def read_and_measure(site, pipeline):
+    """Our final model, read by the real OpenFL through its own pipeline: its distance from the exact one."""
+    code = ("import sys, numpy\n"
+            "from openfl.protocols import utils\n"
+            f"from openfl.pipelines import NoCompressionPipeline, {pipeline}\n"
+            "load = lambda path, pipe: utils.deconstruct_model_proto(utils.load_proto(path), pipe)[0]\n"
+            f"got, exact = load(sys.argv[1], {pipeline}()), load(sys.argv[2], NoCompressionPipeline())\n"
+            "flat = lambda model: numpy.concatenate([model[n].ravel() for n in sorted(exact)]).astype(float)\n"
+            "print(numpy.linalg.norm(flat(got) - flat(exact)) / numpy.linalg.norm(flat(exact)))\n")
+    python = Site(site.directory, ENV["fx"].parent)
+    return float(python.run("python", "-c", code, site / "save/final.pbuf", ENV["real"][0] / "save/last.pbuf").split()[-1])
+
+
+def real_collaborators_and_our_aggregator_understand_each_other_through_every_pipeline():
+    # how far each may lead from the uncompressed model: RandomShift loses low bits, the others all but some values
+    for pipeline, most in (("RandomShiftPipeline", 1e-3), ("KCPipeline", 0.5), ("SKCPipeline", 0.9), ("STCPipeline", 0.9)):
+        site = peer.copy_of(ENV["theirs"], STAGE / pipeline, release=RELEASE, delta=True, pipeline=pipeline)
+        Site(site.directory, ENV["fx"].parent).run("fx", "plan", "initialize")
+        run = peer.play(our_aggregator(site), real_collaborators(site))
+        assert len(run.events("round.finished")) == 3, run.tail()
+        distance = read_and_measure(site, pipeline)
+        accuracy = float(run.events("round.finished")[-1]["accuracy"])
+        assert distance <= most and accuracy > 0.3, (pipeline, distance, accuracy)
+        peer.row(RELEASE, THEIRS, "plain", f"{pipeline.removesuffix('Pipeline')}, deltas",
+                 f"{distance:.1e} from the uncompressed model, accuracy {accuracy:.2f}")
 
 
 def a_collaborator_with_another_plan_is_told_so_and_holds_nobody_up():
@@ -225,28 +290,58 @@ def real_collaborators_survive_two_renewals_of_the_attested_aggregators_certific
     peer.row(RELEASE, THEIRS, "attested, two renewals", "NoCompression", EXACT)
 
 
+def real_collaborators_survive_a_kill_and_restart_of_the_attested_aggregator():
+    """Its federation CA is sealed, so the restarted program is the one that the collaborators pinned."""
+    stage = Stage(STAGE / "killed-stage", PROGRAMS)
+    site = peer.copy_of(ENV["theirs"], STAGE / "killed", release=RELEASE)
+    stage.write_attestation(site)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(stage.start_verifier()).event("verifyd.listening")
+        first = stack.enter_context(stage.start_aggregator(site, log_of(site, "first"), *OUR_RELEASE))
+        first.event("aggregator.listening")
+        shutil.copy(stage.pin_root(site), site / "cert/cert_chain.crt")
+        rest = [stack.enter_context(one) for one in peer.start(real_collaborators(site), stage.clock())]
+        first.event("round.finished", 300, round=0)
+        os.killpg(first.child.pid, signal.SIGKILL)
+        first.child.wait()
+        again = stack.enter_context(stage.start_aggregator(site, log_of(site, "again"), *OUR_RELEASE))
+        again.event("aggregator.listening")
+        peer.see_to_the_end([again, *rest])
+    compare(site, "real")
+    peer.row(RELEASE, THEIRS, "attested, killed and restarted", "NoCompression", EXACT)
+
+
 def close_beside():
     for _, run in [one for one in ENV.values() if isinstance(one, tuple)]:
         run.cancel()
     BESIDE.shutdown()
 
 
+FIRST = (
+    the_release_installs_into_a_virtual_environment,
+    openfl_makes_a_workspace_and_ours_works_in_it,
+    ours_makes_a_workspace_and_openfl_works_in_it,
+    real_aggregators_start_on_the_same_inputs,
+)
+THEN = (
+    each_unpacks_the_workspace_that_the_other_packed,
+    both_compute_the_same_hash_of_the_plan,
+    real_collaborators_and_our_aggregator_end_with_the_real_ones_model_bit_for_bit,
+    real_collaborators_that_send_deltas_end_with_the_real_ones_model_bit_for_bit,
+    one_collaborator_moves_and_the_model_is_bit_for_bit_the_same,
+    all_have_moved_and_the_model_is_bit_for_bit_the_same,
+    one_collaborator_moves_first_and_the_real_aggregators_model_is_the_same,
+    our_collaborators_and_the_real_aggregator_end_with_our_aggregators_model_bit_for_bit,
+    our_collaborators_under_a_plan_with_deltas_and_the_real_aggregator_agree_bit_for_bit,
+    real_collaborators_and_our_aggregator_understand_each_other_through_every_pipeline,
+    a_collaborator_with_another_plan_is_told_so_and_holds_nobody_up,
+    real_collaborators_and_our_attested_aggregator_end_with_the_same_model_bit_for_bit,
+    real_collaborators_survive_two_renewals_of_the_attested_aggregators_certificate,
+    real_collaborators_survive_a_kill_and_restart_of_the_attested_aggregator,
+)
+
 try:
-    tap.run(
-        the_release_installs_into_a_virtual_environment,
-        openfl_makes_a_workspace_and_ours_works_in_it,
-        ours_makes_a_workspace_and_openfl_works_in_it,
-        real_aggregators_start_on_the_same_inputs,
-        each_unpacks_the_workspace_that_the_other_packed,
-        both_compute_the_same_hash_of_the_plan,
-        real_collaborators_and_our_aggregator_end_with_the_real_ones_model_bit_for_bit,
-        real_collaborators_that_send_deltas_end_with_the_real_ones_model_bit_for_bit,
-        our_collaborators_and_the_real_aggregator_end_with_our_aggregators_model_bit_for_bit,
-        our_collaborators_under_a_plan_with_deltas_and_the_real_aggregator_agree_bit_for_bit,
-        a_collaborator_with_another_plan_is_told_so_and_holds_nobody_up,
-        real_collaborators_and_our_attested_aggregator_end_with_the_same_model_bit_for_bit,
-        real_collaborators_survive_two_renewals_of_the_attested_aggregators_certificate,
-    )
+    tap.run(*FIRST, *(t for t in THEN if not PARTS or any(part in t.__name__ for part in PARTS)))
 finally:
     close_beside()
     shutil.rmtree(STAGE, ignore_errors=True)
