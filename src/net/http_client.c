@@ -114,6 +114,26 @@ static bool set_limits(CURL *curl, const vch_http_call *call)
            && curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)deadline_ms) == CURLE_OK;
 }
 
+static int is_cancelled(void *context, curl_off_t down_all, curl_off_t down, curl_off_t up_all,
+                        curl_off_t up)
+{
+    (void)down_all;
+    (void)down;
+    (void)up_all;
+    (void)up;
+    const atomic_bool *const *cancel = context;
+    return atomic_load(*cancel) ? 1 : 0; /* libcurl: anything but 0 ends the transfer */
+}
+
+/* `where` is the caller's pointer, since libcurl's is not const-correct. */
+static bool set_cancel(CURL *curl, const atomic_bool **where)
+{
+    return *where == NULL
+           || (curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK
+               && curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, is_cancelled) == CURLE_OK
+               && curl_easy_setopt(curl, CURLOPT_XFERINFODATA, where) == CURLE_OK);
+}
+
 static bool set_outputs(CURL *curl, vch_http_answer *answer, char *reason)
 {
     return curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, put) == CURLE_OK
@@ -133,6 +153,7 @@ static vouch_code code_of(CURLcode code)
         { CURLE_UNSUPPORTED_PROTOCOL, VOUCH_E_CONFIG },
         { CURLE_URL_MALFORMAT, VOUCH_E_CONFIG },
         { CURLE_OPERATION_TIMEDOUT, VOUCH_E_TIMEOUT },
+        { CURLE_ABORTED_BY_CALLBACK, VOUCH_E_TIMEOUT },
         { CURLE_OUT_OF_MEMORY, VOUCH_E_MEMORY },
         { CURLE_PEER_FAILED_VERIFICATION, VOUCH_E_CRYPTO },
         { CURLE_SSL_CACERT_BADFILE, VOUCH_E_CRYPTO },
@@ -189,8 +210,9 @@ vouch_code vch_http_fetch(const vch_http_call *call, vch_http_answer *out, vouch
         .body = vch_buffer_with_cap(call->response_cap > 0 ? call->response_cap : DEFAULT_CAP),
     };
     char reason[CURL_ERROR_SIZE] = { 0 };
-    if (!set_limits(curl, call) || !set_trust(curl, call) || !set_request(curl, call, headers)
-        || !set_outputs(curl, &answer, reason))
+    const atomic_bool *cancel = call->cancel;
+    if (!set_cancel(curl, &cancel) || !set_limits(curl, call) || !set_trust(curl, call)
+        || !set_request(curl, call, headers) || !set_outputs(curl, &answer, reason))
         return vouch_fail(err, VOUCH_E_INTERNAL, "HTTP client: an option is not supported");
     CURLcode code = curl_easy_perform(curl);
     if (code != CURLE_OK)

@@ -5,6 +5,7 @@
 #ifndef VCH_NET_HTTP_CLIENT_H
 #define VCH_NET_HTTP_CLIENT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,9 +29,10 @@ typedef struct vch_http_call {
     vouch_span body;   /* sent as it is; its type is a header */
     vouch_span ca_pem; /* trust exactly these roots; empty: ca_file, then the system's */
     const char *ca_file;
-    size_t response_cap; /* bytes of the answer's body; 0: 1 MiB */
-    int64_t deadline_ms; /* total, from name look-up to the last byte; 0: 30 s */
-    bool plain_http;     /* also allow http:// (CRLs, which are signed themselves) */
+    size_t response_cap;       /* bytes of the answer's body; 0: 1 MiB */
+    int64_t deadline_ms;       /* total, from name look-up to the last byte; 0: 30 s */
+    const atomic_bool *cancel; /* NULL, or: once true, give up within a second */
+    bool plain_http;           /* also allow http:// (CRLs, which are signed themselves) */
 } vch_http_call;
 
 typedef struct vch_http_answer {
@@ -41,7 +43,7 @@ typedef struct vch_http_answer {
 
 /*
  * Any status is an answer. out: drop it with vch_http_answer_drop().
- * Fails with VOUCH_E_CONFIG (URL), _NETWORK, _TIMEOUT, _LIMIT (answer too long), _CRYPTO (its
+ * Fails with VOUCH_E_CONFIG (URL), _NETWORK, _TIMEOUT (cancelled, too), _LIMIT (answer too long), _CRYPTO (its
  * certificate), _MEMORY.
  */
 VOUCH_MUST_CHECK vouch_code vch_http_fetch(const vch_http_call *call, vch_http_answer *out,

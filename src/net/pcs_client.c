@@ -57,9 +57,11 @@ static vouch_code get_url(const talk *t, const char *url, vch_http_answer *out, 
     int64_t left_ms = t->end_ms - vch_clock_monotonic_ms();
     if (left_ms <= 0)
         return vouch_fail(err, VOUCH_E_TIMEOUT, "the deadline passed before '%.120s'", url);
-    const vch_http_call call = {
-        .url = url, .ca_file = t->service->ca_file, .response_cap = PART_CAP, .deadline_ms = left_ms
-    };
+    const vch_http_call call = { .url = url,
+                                 .ca_file = t->service->ca_file,
+                                 .response_cap = PART_CAP,
+                                 .deadline_ms = left_ms,
+                                 .cancel = t->service->cancel };
     vch_http_answer answer = { 0 };
     vouch_code rc = vch_http_fetch(&call, &answer, err);
     if (rc != VOUCH_OK)

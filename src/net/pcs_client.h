@@ -6,6 +6,7 @@
 #ifndef VCH_NET_PCS_CLIENT_H
 #define VCH_NET_PCS_CLIENT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,9 +20,10 @@
 #define VCH_PCS_PART_COUNT 7
 
 typedef struct vch_pcs_service {
-    const char *url;     /* https://host[:port]; VCH_PCS_INTEL_URL is Intel's own */
-    const char *ca_file; /* roots of its TLS certificate; NULL: the system's */
-    int64_t deadline_ms; /* for everything; 0: 30 s */
+    const char *url;           /* https://host[:port]; VCH_PCS_INTEL_URL is Intel's own */
+    const char *ca_file;       /* roots of its TLS certificate; NULL: the system's */
+    int64_t deadline_ms;       /* for everything; 0: 30 s */
+    const atomic_bool *cancel; /* may be NULL; once true, give up soon */
 } vch_pcs_service;
 
 typedef enum vch_pcs_update { VCH_PCS_STANDARD = 0, VCH_PCS_EARLY = 1 } vch_pcs_update;

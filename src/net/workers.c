@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define THREADS_MAX 64U
+#define BLOCKED_MAX 64U /* beyond the others */
 
 typedef struct item item;
 struct item {
@@ -22,16 +23,22 @@ typedef struct item_queue {
 } item_queue;
 
 struct vch_workers {
-    pthread_mutex_t lock; /* guards waiting, waiting_count, finished, stopping */
+    pthread_mutex_t lock; /* guards all but ready and pipe */
     pthread_cond_t wake;
     item_queue waiting, finished;
     size_t waiting_count, queue_size;
     bool stopping;
     int pipe[2]; /* a byte: something is finished */
     struct event *ready;
-    pthread_t threads[THREADS_MAX];
+    pthread_t threads[THREADS_MAX + BLOCKED_MAX];
     unsigned thread_count;
+    unsigned at_a_time; /* threads that may work */
+    unsigned active;    /* threads that do */
+    unsigned blocked;   /* threads that wait for something else within a job */
 };
+
+/* Whose thread this is, where a job finds itself; never shared. */
+static _Thread_local vch_workers *own;
 
 static void queue_init(item_queue *q)
 {
@@ -71,18 +78,23 @@ static void unlock(vch_workers *w)
 static void *run_worker(void *context)
 {
     vch_workers *w = context;
+    own = w;
     lock(w);
     for (;;) {
-        while (!w->stopping && w->waiting.first == NULL)
+        while (!w->stopping && (w->waiting.first == NULL || w->active >= w->at_a_time))
             (void)pthread_cond_wait(&w->wake, &w->lock);
         if (w->stopping)
             break;
         item *it = queue_take(&w->waiting);
         w->waiting_count--;
+        w->active++;
         unlock(w);
         it->job.work(it->job.context);
         it->worked = true;
         lock(w);
+        w->active--;
+        if (w->waiting.first != NULL)
+            (void)pthread_cond_signal(&w->wake); /* whoever was kept back while too many worked */
         queue_put(&w->finished, it);
         ssize_t n =
             write(w->pipe[1], "", 1); /* full: a byte that wakes the loop is there already */
@@ -162,6 +174,7 @@ vouch_code vch_workers_new(vch_loop *loop, unsigned threads, size_t queue_size, 
     queue_init(&w->waiting);
     queue_init(&w->finished);
     w->queue_size = queue_size;
+    w->at_a_time = threads;
     w->pipe[0] = w->pipe[1] = -1;
     vouch_code rc = prepare(w, loop, err);
     if (rc == VOUCH_OK)
@@ -182,7 +195,7 @@ void vch_workers_free(vch_workers *w)
     w->stopping = true;
     (void)pthread_cond_broadcast(&w->wake);
     unlock(w);
-    for (unsigned i = 0; i < w->thread_count; i++)
+    for (unsigned i = 0; i < w->thread_count; i++) /* no more are started */
         (void)pthread_join(w->threads[i], NULL);
     deliver(w, &w->finished);
     deliver(w, &w->waiting);
@@ -207,4 +220,43 @@ vouch_code vch_workers_submit(vch_workers *w, vch_job job, vouch_error *err)
         return VOUCH_OK;
     free(it);
     return vouch_fail(err, VOUCH_E_LIMIT, "workers: %zu jobs wait already", w->queue_size);
+}
+
+void vch_worker_blocks(void)
+{
+    vch_workers *w = own;
+    if (w == NULL)
+        return;
+    lock(w);
+    w->active--;
+    w->blocked++;
+    /* One for this one's place; if there can be none, the others wait along. */
+    if (!w->stopping && w->thread_count - w->blocked < w->at_a_time
+        && w->thread_count < THREADS_MAX + BLOCKED_MAX
+        && pthread_create(&w->threads[w->thread_count], NULL, run_worker, w) == 0)
+        w->thread_count++;
+    (void)pthread_cond_signal(&w->wake);
+    unlock(w);
+}
+
+void vch_worker_resumes(void)
+{
+    vch_workers *w = own;
+    if (w == NULL)
+        return;
+    lock(w);
+    w->active++;
+    w->blocked--;
+    unlock(w);
+}
+
+bool vch_worker_is_stopping(void)
+{
+    vch_workers *w = own;
+    if (w == NULL)
+        return false;
+    lock(w);
+    bool stopping = w->stopping;
+    unlock(w);
+    return stopping;
 }
