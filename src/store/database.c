@@ -23,9 +23,17 @@ struct vch_statement {
     int bind_fault; /* the first value that could not be bound */
 };
 
+/* A file that is no database, or a torn one, is another class of trouble than a full disk. */
+static vouch_code code_of(int native)
+{
+    native &= 0xff; /* the rest says where */
+    return native == SQLITE_CORRUPT || native == SQLITE_NOTADB ? VOUCH_E_FORMAT : VOUCH_E_IO;
+}
+
 static vouch_code fail_as(vch_database *db, const char *what, vouch_error *err)
 {
-    return vouch_fail(err, VOUCH_E_IO, "database: %s: %s", what, sqlite3_errmsg(db->native));
+    return vouch_fail(err, code_of(sqlite3_errcode(db->native)), "database: %s: %s", what,
+                      sqlite3_errmsg(db->native));
 }
 
 static vouch_code execute(vch_database *db, const char *sql, vouch_error *err)
@@ -88,8 +96,8 @@ static vouch_code upgrade(vch_database *db, const char *const *steps, size_t ste
     return VOUCH_OK;
 }
 
-vouch_code vch_database_open(const char *path, const char *const *steps, size_t step_count,
-                             vch_database **out, vouch_error *err)
+static vouch_code open_as(const char *path, const char *pragmas, const char *const *steps,
+                          size_t step_count, vch_database **out, vouch_error *err)
 {
     vouch_code rc = create_private(path, err);
     if (rc != VOUCH_OK)
@@ -101,16 +109,32 @@ vouch_code vch_database_open(const char *path, const char *const *steps, size_t 
     if (sqlite3_open_v2(path, &db->native, flags, NULL) != SQLITE_OK)
         return vouch_fail(err, VOUCH_E_IO, "database '%s': %s", path, sqlite3_errmsg(db->native));
     (void)sqlite3_busy_timeout(db->native, BUSY_TIMEOUT_MS);
-    rc = execute(db,
-                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                 "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF",
-                 err);
+    rc = execute(db, pragmas, err);
     if (rc == VOUCH_OK)
         rc = upgrade(db, steps, step_count, err);
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "'%s'", path);
     *out = VCH_MOVE(db);
     return VOUCH_OK;
+}
+
+vouch_code vch_database_open(const char *path, const char *const *steps, size_t step_count,
+                             vch_database **out, vouch_error *err)
+{
+    return open_as(path,
+                   "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                   "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF",
+                   steps, step_count, out, err);
+}
+
+vouch_code vch_database_open_alone(const char *path, const char *const *steps, size_t step_count,
+                                   vch_database **out, vouch_error *err)
+{
+    return open_as(path,
+                   "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE;"
+                   "PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON;"
+                   "PRAGMA trusted_schema = OFF",
+                   steps, step_count, out, err);
 }
 
 void vch_database_close(vch_database *db)
@@ -221,7 +245,7 @@ vouch_code vch_statement_step(vch_statement *statement, bool *out_row, vouch_err
     }
     vouch_code code = rc == SQLITE_DONE
                           ? VOUCH_OK
-                          : vouch_fail(err, VOUCH_E_IO, "database: %s", sqlite3_errstr(rc));
+                          : vouch_fail(err, code_of(rc), "database: %s", sqlite3_errstr(rc));
     vch_statement_reset(statement);
     if (code == VOUCH_OK)
         *out_row = false;

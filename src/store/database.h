@@ -19,11 +19,18 @@ typedef struct vch_statement vch_statement;
  * Open or create the file (mode 0600) and bring its schema up to date.
  *
  * steps  steps[i] brings version i to i + 1; each runs once, in a transaction. Constants.
- * Fails with VOUCH_E_IO; VOUCH_E_UNSUPPORTED if the file is of a newer version.
+ * Fails with VOUCH_E_IO; VOUCH_E_FORMAT if the file is damaged or no database (any function here
+ * may find that); VOUCH_E_UNSUPPORTED if it is of a newer version.
  */
 VOUCH_MUST_CHECK vouch_code vch_database_open(const char *path, const char *const *steps,
                                               size_t step_count, vch_database **out,
                                               vouch_error *err);
+
+/* The same for short uses by one process at a time, which wait for each other: a rollback journal
+ * and no memory shared between processes, which an enclave does not have. */
+VOUCH_MUST_CHECK vouch_code vch_database_open_alone(const char *path, const char *const *steps,
+                                                    size_t step_count, vch_database **out,
+                                                    vouch_error *err);
 void vch_database_close(vch_database *db); /* after its statements; NULL is fine */
 VCH_DEFINE_DROP(vch_database_drop, vch_database, vch_database_close)
 

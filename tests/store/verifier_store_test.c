@@ -159,7 +159,7 @@ static void a_file_that_is_no_database_is_refused(void **state)
                             0600, &err),
              &err);
     vch_verifier_store *store = NULL;
-    CHECK(vch_verifier_store_open(junk, &store, NULL) == VOUCH_E_IO);
+    CHECK(vch_verifier_store_open(junk, &store, NULL) == VOUCH_E_FORMAT);
     CHECK(store == NULL);
 }
 
