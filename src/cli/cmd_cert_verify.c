@@ -16,7 +16,9 @@
 #include "host/clock.h"
 #include "identity/claims.h"
 #include "identity/collateral_cache.h"
+#include "identity/collateral_fetch.h"
 #include "identity/ratls_cert.h"
+#include "identity/ratls_evidence.h"
 
 #define COMMAND "vouch cert verify"
 #define OUTPUT_CAP ((size_t)1 << 20)
@@ -26,12 +28,32 @@ typedef struct values {
     vch_common_options common;
     const char *policy;
     const char *collateral_dir;
+    vch_texts pccs;
+    const char *tls_ca;
     const char *root;
     int64_t at_unix_s;
 } values;
 
+/* For the certificate's quote. Without one there is nothing to fetch: the verdict says what it lacks. */
+static vouch_code fetch_collateral(const values *v, vouch_span der, const vch_root_pins *pins,
+                                   vch_collateral_cache **out, vouch_error *err)
+{
+    vch_ratls_cert cert = { 0 };
+    vch_ratls_evidence evidence = { 0 };
+    VCH_SCOPED(vch_pcs_set_drop) vch_pcs_set set = { 0 };
+    if (vch_ratls_cert_parse(der, &cert, NULL) != VOUCH_OK
+        || vch_ratls_evidence_read(&cert, &evidence, NULL) != VOUCH_OK || evidence.quote.size == 0)
+        return VOUCH_OK;
+    const vch_collateral_services services = { .urls = v->pccs.item,
+                                               .url_count = v->pccs.count,
+                                               .ca_file = v->tls_ca };
+    const vch_collateral_want want = { .quote = evidence.quote };
+    vouch_code rc = vch_collateral_fetch(&services, &want, NULL, vch_clock_unix_s(), &set, err);
+    return rc == VOUCH_OK ? vch_collateral_cache_from_parts(&set.parts, pins, out, err) : rc;
+}
+
 /* Roots: the one named, the federation's, or whatever the bare policy accepts by its digest. */
-static vouch_code open_collateral(const values *v, const vch_policy_input *policy,
+static vouch_code open_collateral(const values *v, const vch_policy_input *policy, vouch_span der,
                                   vch_collateral_cache **out, vouch_error *err)
 {
     uint8_t digest[1][VCH_SHA256_SIZE];
@@ -49,7 +71,11 @@ static vouch_code open_collateral(const values *v, const vch_policy_input *polic
             rc = vch_sha256(vch_buffer_span(&root), digest[0], err);
         pins = (vch_root_pins) { .sha256 = (const uint8_t(*)[32])digest, .count = 1 };
     }
-    return rc == VOUCH_OK ? vch_collateral_cache_from_dir(v->collateral_dir, &pins, out, err) : rc;
+    if (rc != VOUCH_OK)
+        return rc;
+    if (v->collateral_dir != NULL)
+        return vch_collateral_cache_from_path(v->collateral_dir, &pins, out, err);
+    return v->pccs.count > 0 ? fetch_collateral(v, der, &pins, out, err) : VOUCH_OK;
 }
 
 /* With a federation's file the certificate is held to what its own claims say it is. */
@@ -65,8 +91,8 @@ static vch_role claimed_role(vouch_span der)
     return VCH_ROLE_COLLABORATOR;
 }
 
-static void judge(const vch_policy_input *policy, const vch_collateral_cache *collateral,
-                  vouch_span der, int64_t now_unix_s, vch_passport_verdict *out)
+static void judge(const vch_policy_input *policy, vch_collateral_cache *collateral, vouch_span der,
+                  int64_t now_unix_s, vch_passport_verdict *out)
 {
     char at[VCH_MOMENT_TEXT_SIZE];
     const vch_admission_rules rules = { .file = policy->file,
@@ -117,7 +143,7 @@ static int verify(const vch_runtime *rt, const values *v, const char *path)
     if (rc == VOUCH_OK)
         rc = vch_cert_file_read(path, &der, &err);
     if (rc == VOUCH_OK)
-        rc = open_collateral(v, &policy, &collateral, &err);
+        rc = open_collateral(v, &policy, vch_buffer_span(&der), &collateral, &err);
     if (rc != VOUCH_OK)
         return vch_input_failed(rt, COMMAND, v->common.json, rc, &err);
     judge(&policy, collateral, vch_buffer_span(&der),
@@ -137,9 +163,20 @@ int vch_cmd_cert_verify(vch_runtime *rt, int argc, char *argv[])
         { .name = "collateral-dir",
           .kind = VCH_OPTION_TEXT,
           .offset = offsetof(values, collateral_dir),
-          .argument = "DIR",
-          .help = "tcb_info.json, qe_identity.json, CRLs and issuer chains",
-          .required = true },
+          .argument = "DIR|FILE",
+          .help =
+              "a directory (tcb_info.json, qe_identity.json, CRLs, issuer chains) or a bundle" },
+        { .name = "pccs",
+          .kind = VCH_OPTION_TEXTS,
+          .offset = offsetof(values, pccs),
+          .argument = "URL",
+          .help =
+              "fetch the collateral from this service; may be repeated: the next if one fails" },
+        { .name = "tls-ca",
+          .kind = VCH_OPTION_TEXT,
+          .offset = offsetof(values, tls_ca),
+          .argument = "PEM",
+          .help = "root of the services' TLS certificates; otherwise the system's" },
         { .name = "root",
           .kind = VCH_OPTION_TEXT,
           .offset = offsetof(values, root),
@@ -159,7 +196,9 @@ int vch_cmd_cert_verify(vch_runtime *rt, int argc, char *argv[])
         .details =
             "With a vouch policy file, evidence of every dialect that is known is judged by its\n"
             "own rules. With attestation.yaml the certificate is held to all that a connection\n"
-            "would be, but token and channel.",
+            "would be, but token and channel. Without --collateral-dir and --pccs a quote cannot "
+            "be\n"
+            "verified, and the verdict is no.",
         .options = options,
         .option_count = sizeof options / sizeof *options,
         .operands_min = 1,

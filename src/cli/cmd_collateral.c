@@ -1,4 +1,4 @@
-/* vouch collateral fetch: fill a collateral directory from Intel's service or from a PCCS. */
+/* vouch collateral fetch: fill a directory or a bundle from Intel's service or from a PCCS. */
 #include "cli/commands.h"
 
 #include <stddef.h>
@@ -12,9 +12,11 @@
 #include "codec/json_writer.h"
 #include "host/clock.h"
 #include "host/file.h"
+#include "identity/collateral_bundle.h"
 #include "identity/collateral_fetch.h"
 
 #define COMMAND "vouch collateral fetch"
+#define BUNDLE_END ".bundle"
 #define OUTPUT_CAP ((size_t)64 << 10)
 
 typedef struct values {
@@ -23,6 +25,7 @@ typedef struct values {
     const char *fmspc;
     const char *tee;
     const char *ca;
+    const char *pck_chain;
     const char *out;
     vch_texts pccs;
     const char *tls_ca;
@@ -30,36 +33,27 @@ typedef struct values {
     int64_t deadline_s;
 } values;
 
-static const struct {
-    const char *name;
-    size_t offset;
-} files[] = {
-    { "tcb_info_issuer_chain.pem", offsetof(vouch_collateral_parts, tcb_info_issuer_chain) },
-    { "qe_identity.json", offsetof(vouch_collateral_parts, qe_identity) },
-    { "qe_identity_issuer_chain.pem", offsetof(vouch_collateral_parts, qe_identity_issuer_chain) },
-    { "pck_crl.der", offsetof(vouch_collateral_parts, pck_crl) },
-    { "root_ca_crl.der", offsetof(vouch_collateral_parts, root_ca_crl) },
-    { "pck_chain.pem", offsetof(vouch_collateral_parts, pck_chain) },
-    { "tcb_info.json", offsetof(vouch_collateral_parts, tcb_info) },
-};
-#define FILE_COUNT (sizeof files / sizeof *files)
-
-static vouch_span part_of(const vouch_collateral_parts *parts, size_t i)
+/* A bundle by its name, or because it is one already. */
+static bool is_bundle(const char *path)
 {
-    vouch_span span;
-    memcpy(&span, (const char *)parts + files[i].offset, sizeof span);
-    return span;
+    size_t size = strlen(path);
+    size_t end = strlen(BUNDLE_END);
+    return (size > end && strcmp(path + size - end, BUNDLE_END) == 0)
+           || (vch_file_exists(path) && !vch_dir_exists(path));
 }
 
-/* Each file is replaced at once. A crash in between mixes two good sets, which an appraisal either
- * accepts part by part or refuses. */
-static vouch_code write_all(const char *dir, const vouch_collateral_parts *parts, vouch_error *err)
+/* The order of the files: tcb_info.json last, since a directory without it holds nothing. Each is
+ * replaced at once. A crash in between mixes two good sets, which an appraisal either accepts part
+ * by part or refuses. */
+static vouch_code write_directory(const char *dir, const vouch_collateral_parts *parts,
+                                  vouch_error *err)
 {
     vouch_code rc = vch_dir_make(dir, 0755, err);
-    for (size_t i = 0; i < FILE_COUNT && rc == VOUCH_OK; i++) {
+    for (size_t n = 0; n < VCH_COLLATERAL_PARTS && rc == VOUCH_OK; n++) {
+        size_t i = VCH_COLLATERAL_PARTS - 1 - n;
         char path[VCH_PATH_SIZE];
-        vouch_span bytes = part_of(parts, i);
-        rc = vch_path_join(dir, files[i].name, path, err);
+        vouch_span bytes = vch_collateral_part(parts, i);
+        rc = vch_path_join(dir, vch_collateral_part_file(i), path, err);
         if (rc == VOUCH_OK && bytes.size > 0)
             rc = vch_file_write(path, bytes, 0644, err);
         else if (rc == VOUCH_OK)
@@ -68,9 +62,67 @@ static vouch_code write_all(const char *dir, const vouch_collateral_parts *parts
     return rc;
 }
 
-static vouch_code read_want(const values *v, vch_buffer *quote, vch_collateral_want *want,
-                            vouch_error *err)
+/* Where it goes, and what is there already. */
+typedef struct place {
+    const char *path;
+    bool bundle;
+    vch_collateral_bundle all; /* with `bundle` */
+    vch_collateral_bytes seen;
+} place;
+
+static void place_drop(place *p)
 {
+    vch_collateral_bundle_drop(&p->all);
+    vch_collateral_bytes_drop(&p->seen);
+}
+
+/* What is there already sets the floor: nothing older takes its place. */
+static vouch_code look(const char *path, const vch_collateral_want *want, place *out,
+                       vouch_error *err)
+{
+    char family[VCH_FAMILY_SIZE];
+    out->path = path;
+    out->bundle = is_bundle(path);
+    if (!vch_file_exists(path))
+        return VOUCH_OK;
+    if (!out->bundle)
+        return vch_collateral_bytes_read(path, &out->seen, err);
+    vouch_code rc = vch_collateral_bundle_read(path, &out->all, err);
+    vch_pcs_query query = want->query;
+    if (rc == VOUCH_OK)
+        rc = vch_collateral_query(want, &query, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    vch_family_name(query.fmspc, query.tdx, family);
+    const vouch_collateral_parts *parts = vch_collateral_bundle_find(&out->all, family);
+    return parts == NULL ? VOUCH_OK : vch_collateral_bytes_copy(parts, &out->seen, err);
+}
+
+static vouch_code write_all(place *p, const vch_collateral_want *want,
+                            const vouch_collateral_parts *parts, vouch_error *err)
+{
+    char family[VCH_FAMILY_SIZE];
+    vch_pcs_query query = want->query;
+    if (!p->bundle)
+        return write_directory(p->path, parts, err);
+    vouch_code rc = vch_collateral_query(want, &query, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    vch_family_name(query.fmspc, query.tdx, family);
+    rc = vch_collateral_bundle_put(&p->all, family, parts, err);
+    return rc == VOUCH_OK ? vch_collateral_bundle_write(&p->all, p->path, err) : rc;
+}
+
+/* The buffers keep what `want` points to. */
+static vouch_code read_want(const values *v, vch_buffer *quote, vch_buffer *chain,
+                            vch_collateral_want *want, vouch_error *err)
+{
+    if (v->pck_chain != NULL) {
+        vouch_code rc = vch_file_read(v->pck_chain, VOUCH_COLLATERAL_PART_MAX_SIZE, chain, err);
+        if (rc != VOUCH_OK)
+            return rc;
+        want->pck_chain = vch_buffer_span(chain);
+    }
     want->query.update = strcmp(v->update, "early") == 0 ? VCH_PCS_EARLY : VCH_PCS_STANDARD;
     if ((v->quote != NULL) == (v->fmspc != NULL))
         return vouch_fail(err, VOUCH_E_CONFIG, "give either --quote or --fmspc with --tee");
@@ -93,27 +145,21 @@ static vouch_code read_want(const values *v, vch_buffer *quote, vch_collateral_w
     return VOUCH_OK;
 }
 
-/* What is in the directory already sets the floor: nothing older takes its place. */
-static vouch_code fetch(const values *v, const vch_collateral_want *want, vch_pcs_set *set,
-                        vouch_error *err)
+static vouch_code fetch(const values *v, const vch_collateral_want *want,
+                        const vouch_collateral_parts *seen, vch_pcs_set *set, vouch_error *err)
 {
     static const char *const intel[] = { VCH_PCS_INTEL_URL };
-    VCH_SCOPED(vch_collateral_files_drop) vch_collateral_files seen = { 0 };
     const vch_collateral_services services = {
         .urls = v->pccs.count > 0 ? v->pccs.item : intel,
         .url_count = v->pccs.count > 0 ? v->pccs.count : 1,
         .ca_file = v->tls_ca,
         .deadline_ms = v->deadline_s * 1000,
     };
-    vouch_code rc = VOUCH_OK;
-    if (vch_file_exists(v->out))
-        rc = vch_collateral_files_read(v->out, &seen, err);
-    if (rc == VOUCH_OK)
-        rc = vch_collateral_fetch(&services, want, &seen.parts, vch_clock_unix_s(), set, err);
-    return rc;
+    return vch_collateral_fetch(&services, want, seen, vch_clock_unix_s(), set, err);
 }
 
-static int report(const vch_runtime *rt, const values *v, const vouch_collateral_parts *parts)
+static int report(const vch_runtime *rt, const values *v, const place *p,
+                  const vouch_collateral_parts *parts)
 {
     VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
     vouch_error err = { 0 };
@@ -123,12 +169,14 @@ static int report(const vch_runtime *rt, const values *v, const vouch_collateral
     }
     vch_json_writer w = vch_json_writer_over(&out, true);
     vch_json_begin_object(&w);
-    vch_json_put_string(&w, "dir", v->out);
-    vch_json_key(&w, "files");
+    vch_json_put_string(&w, p->bundle ? "bundle" : "dir", v->out);
+    vch_json_key(&w, p->bundle ? "families" : "files");
     vch_json_begin_array(&w);
-    for (size_t i = 0; i < FILE_COUNT; i++) {
-        if (part_of(parts, i).size > 0)
-            vch_json_string(&w, files[i].name);
+    for (size_t i = 0; p->bundle && i < p->all.count; i++)
+        vch_json_string(&w, p->all.sets[i].family);
+    for (size_t i = 0; !p->bundle && i < VCH_COLLATERAL_PARTS; i++) {
+        if (vch_collateral_part(parts, i).size > 0)
+            vch_json_string(&w, vch_collateral_part_file(i));
     }
     vch_json_end(&w);
     vch_json_end(&w);
@@ -144,16 +192,20 @@ static int run(const vch_runtime *rt, const values *v)
 {
     VCH_SCOPED(vch_pcs_set_drop) vch_pcs_set set = { 0 };
     VCH_SCOPED(vch_buffer_drop) vch_buffer quote = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer chain = { 0 };
+    VCH_SCOPED(place_drop) place p = { 0 };
     vch_collateral_want want = { 0 };
     vouch_error err = { 0 };
-    vouch_code rc = read_want(v, &quote, &want, &err);
+    vouch_code rc = read_want(v, &quote, &chain, &want, &err);
     if (rc != VOUCH_OK)
         return vch_command_fail(rt, COMMAND, rc, &err);
-    rc = fetch(v, &want, &set, &err);
+    rc = look(v->out, &want, &p, &err);
     if (rc == VOUCH_OK)
-        rc = write_all(v->out, &set.parts, &err);
+        rc = fetch(v, &want, &p.seen.parts, &set, &err);
     if (rc == VOUCH_OK)
-        return report(rt, v, &set.parts);
+        rc = write_all(&p, &want, &set.parts, &err);
+    if (rc == VOUCH_OK)
+        return report(rt, v, &p, &set.parts);
     int status = vch_command_fail(rt, COMMAND, rc, &err);
     /* Whatever a service sent, too much or badly signed: we could not find out. */
     if (rc == VOUCH_E_CONFIG || rc == VOUCH_E_MEMORY || rc == VOUCH_E_INTERNAL)
@@ -184,11 +236,16 @@ static const vch_option options[] = {
       .argument = "platform|processor",
       .choices = "platform|processor",
       .help = "with --fmspc: whose revocation list; otherwise platform (servers)" },
+    { .name = "pck-chain",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, pck_chain),
+      .argument = "PEM",
+      .help = "the platform's PCK chain, for quotes that do not carry it; kept with the rest" },
     { .name = "out",
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, out),
-      .argument = "DIR",
-      .help = "where to; what is there is replaced, never by something older",
+      .argument = "DIR|FILE.bundle",
+      .help = "a directory, or a bundle of any number of families; never replaced by older",
       .required = true },
     { .name = "pccs",
       .kind = VCH_OPTION_TEXTS,
@@ -223,11 +280,11 @@ int vch_cmd_collateral_fetch(vch_runtime *rt, int argc, char *argv[])
     static const vch_usage usage = {
         .command = COMMAND,
         .operands = "",
-        .summary = "Fetch a platform's collateral into a directory.",
+        .summary = "Fetch a platform's collateral into a directory or a bundle file.",
         .details =
             "What comes must be signed, for this platform, in force and not older than what\n"
-            "is in DIR; otherwise DIR stays as it is. Trust in the root is judged later, by\n"
-            "'vouch quote verify' and others.",
+            "is in --out; otherwise that stays as it is. Trust in the root is judged later, by\n"
+            "'vouch quote verify' and others, which read either with --collateral-dir.",
         .options = options,
         .option_count = sizeof options / sizeof *options,
     };

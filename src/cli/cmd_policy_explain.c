@@ -34,7 +34,7 @@ typedef struct values {
 typedef struct subject {
     vch_buffer file;
     vch_passport *passport; /* NULL: `file` is a quote */
-    vch_collateral_files collateral;
+    vch_collateral_bytes collateral;
     bool has_collateral;
     vouch_span quote;
     int64_t at_unix_s;
@@ -44,7 +44,7 @@ typedef struct subject {
 static void subject_drop(subject *s)
 {
     vch_passport_free(s->passport);
-    vch_collateral_files_drop(&s->collateral);
+    vch_collateral_bytes_drop(&s->collateral);
     vch_buffer_drop(&s->file);
 }
 
@@ -73,8 +73,9 @@ static vouch_code read_quote(const values *v, const char *path, subject *s, vouc
     s->quote = vch_buffer_span(&s->file);
     s->at_unix_s = vch_clock_unix_s();
     s->has_collateral = v->collateral_dir != NULL;
-    return s->has_collateral ? vch_collateral_files_read(v->collateral_dir, &s->collateral, err)
-                             : VOUCH_OK;
+    return s->has_collateral
+               ? vch_collateral_files_read(v->collateral_dir, s->quote, &s->collateral, err)
+               : VOUCH_OK;
 }
 
 static vouch_code read_subject(const values *v, const char *path, subject *s, vouch_error *err)
@@ -300,7 +301,7 @@ int vch_cmd_policy_explain(vch_runtime *rt, int argc, char *argv[])
         { .name = "collateral-dir",
           .kind = VCH_OPTION_TEXT,
           .offset = offsetof(values, collateral_dir),
-          .argument = "DIR",
+          .argument = "DIR|FILE",
           .help = "collateral for a QUOTE; without it only the quote's own words are judged" },
         { .name = "root",
           .kind = VCH_OPTION_TEXT,

@@ -134,15 +134,20 @@ static int verify(const vch_runtime *rt, const verify_values *v, const char *pat
     VCH_SCOPED(drop_collateral) vouch_collateral *collateral = NULL;
     VCH_SCOPED(drop_appraisal) vouch_appraisal *appraisal = NULL;
     VCH_SCOPED(vch_buffer_drop) vch_buffer quote = { 0 };
-    VCH_SCOPED(vch_collateral_files_drop) vch_collateral_files files = { 0 };
+    VCH_SCOPED(vch_collateral_bytes_drop) vch_collateral_bytes files = { 0 };
     int64_t now_unix_s = v->at_unix_s == NOW ? vch_clock_unix_s() : v->at_unix_s;
     vouch_code rc = make_policy(v, &policy, &err);
     if (rc == VOUCH_OK)
         rc = make_verifier(v, policy, &verifier, &err);
     if (rc == VOUCH_OK)
         rc = vch_quote_file_read(path, &quote, &err);
+    bool good_quote = rc == VOUCH_OK;
     if (rc == VOUCH_OK)
-        rc = vch_collateral_files_read(v->collateral_dir, &files, &err);
+        rc = vch_collateral_files_read(v->collateral_dir, vch_buffer_span(&quote), &files, &err);
+    if (good_quote && (rc == VOUCH_E_FORMAT || rc == VOUCH_E_UNSUPPORTED)) {
+        (void)input_failed(rt, v, rc, &err);
+        return VCH_EXIT_NO; /* it could be read, and is no bundle */
+    }
     if (rc == VOUCH_OK)
         rc = vouch_collateral_parse(&files.parts, &collateral, &err);
     if (rc == VOUCH_OK)
@@ -163,8 +168,8 @@ int vch_cmd_quote_verify(vch_runtime *rt, int argc, char *argv[])
         { .name = "collateral-dir",
           .kind = VCH_OPTION_TEXT,
           .offset = offsetof(verify_values, collateral_dir),
-          .argument = "DIR",
-          .help = "tcb_info.json, qe_identity.json, CRLs and issuer chains",
+          .argument = "DIR|FILE",
+          .help = "a directory (tcb_info.json, qe_identity.json, CRLs, issuer chains) or a bundle",
           .required = true },
         { .name = "root",
           .kind = VCH_OPTION_TEXT,

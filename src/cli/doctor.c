@@ -249,11 +249,11 @@ static void look_at_collateral(const place *p)
     const char *dir = p->question->collateral_dir;
     vouch_error err = { 0 };
     char text[256];
-    VCH_SCOPED(vch_collateral_files_drop) vch_collateral_files files = { 0 };
+    VCH_SCOPED(vch_collateral_bytes_drop) vch_collateral_bytes files = { 0 };
     VCH_SCOPED(drop_collateral) vouch_collateral *collateral = NULL;
     if (dir == NULL)
         return;
-    vouch_code rc = vch_collateral_files_read(dir, &files, &err);
+    vouch_code rc = vch_collateral_files_read(dir, (vouch_span) { 0 }, &files, &err);
     if (rc == VOUCH_OK)
         rc = vouch_collateral_parse(&files.parts, &collateral, &err);
     if (rc == VOUCH_OK)

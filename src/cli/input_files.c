@@ -1,16 +1,13 @@
 #include "cli/input_files.h"
 
-#include <stddef.h>
-#include <string.h>
-
 #include "base/scope.h"
 #include "codec/base64.h"
 #include "host/file.h"
+#include "identity/collateral_bundle.h"
+#include "identity/collateral_fetch.h"
 #include "vouch/evidence.h"
 
 #define QUOTE_FILE_CAP (2 * VOUCH_QUOTE_MAX_SIZE) /* base64 with line ends is a third larger */
-#define COLLATERAL_FILE_CAP                                                                        \
-    (4 * VOUCH_COLLATERAL_PART_MAX_SIZE) /* libvouch says what is too large */
 
 static bool is_blank(uint8_t c)
 {
@@ -56,50 +53,45 @@ vouch_code vch_quote_file_read(const char *path, vch_buffer *out, vouch_error *e
     return VOUCH_OK;
 }
 
-/* One file into `out`, which stays empty if there is none. */
-static vouch_code read_part(const char *dir, const char *name, vch_buffer *out, vouch_error *err)
+/* Its own family's directory, if there is one. */
+static vouch_code read_directory(const char *dir, const char *family, vch_collateral_bytes *out,
+                                 vouch_error *err)
 {
-    char path[VCH_PATH_SIZE];
-    vouch_code rc = vch_path_join(dir, name, path, err);
-    if (rc != VOUCH_OK || !vch_file_exists(path))
+    char own[VCH_PATH_SIZE];
+    vouch_code rc = vch_path_join(dir, family, own, err);
+    if (rc != VOUCH_OK)
         return rc;
-    return vch_file_read(path, COLLATERAL_FILE_CAP, out, err);
+    return vch_collateral_bytes_read(family[0] != '\0' && vch_dir_exists(own) ? own : dir, out,
+                                     err);
 }
 
-vouch_code vch_collateral_files_read(const char *dir, vch_collateral_files *out, vouch_error *err)
+/* The only set of a bundle serves a quote that does not say what its platform is. */
+static vouch_code read_bundle(const char *path, const char *family, vch_collateral_bytes *out,
+                              vouch_error *err)
 {
-    static const struct {
-        const char *name;
-        size_t part; /* offset in vouch_collateral_parts */
-    } names[] = {
-        { "tcb_info.json", offsetof(vouch_collateral_parts, tcb_info) },
-        { "tcb_info_issuer_chain.pem", offsetof(vouch_collateral_parts, tcb_info_issuer_chain) },
-        { "qe_identity.json", offsetof(vouch_collateral_parts, qe_identity) },
-        { "qe_identity_issuer_chain.pem",
-          offsetof(vouch_collateral_parts, qe_identity_issuer_chain) },
-        { "pck_crl.der", offsetof(vouch_collateral_parts, pck_crl) },
-        { "root_ca_crl.der", offsetof(vouch_collateral_parts, root_ca_crl) },
-        { "pck_chain.pem", offsetof(vouch_collateral_parts, pck_chain) },
-    };
-    vch_collateral_files files = { 0 };
-    if (!vch_file_exists(dir))
-        return vouch_fail(err, VOUCH_E_NOT_FOUND, "there is no collateral directory '%s'", dir);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        vouch_code rc = read_part(dir, names[i].name, &files.file[i], err);
-        if (rc != VOUCH_OK) {
-            vch_collateral_files_drop(&files);
-            return rc;
-        }
-        vouch_span span = vch_buffer_span(&files.file[i]);
-        memcpy((char *)&files.parts + names[i].part, &span, sizeof span);
-    }
-    *out = files;
-    return VOUCH_OK;
+    VCH_SCOPED(vch_collateral_bundle_drop) vch_collateral_bundle bundle = { 0 };
+    vouch_code rc = vch_collateral_bundle_read(path, &bundle, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vouch_collateral_parts *parts = vch_collateral_bundle_find(&bundle, family);
+    if (family[0] == '\0' && bundle.count == 1)
+        parts = &bundle.sets[0].bytes.parts;
+    return parts == NULL ? VOUCH_OK : vch_collateral_bytes_copy(parts, out, err);
 }
 
-void vch_collateral_files_drop(vch_collateral_files *files)
+vouch_code vch_collateral_files_read(const char *path, vouch_span quote, vch_collateral_bytes *out,
+                                     vouch_error *err)
 {
-    for (size_t i = 0; i < sizeof files->file / sizeof *files->file; i++)
-        vch_buffer_drop(&files->file[i]);
-    *files = (vch_collateral_files) { 0 };
+    char family[VCH_FAMILY_SIZE] = "";
+    const vch_collateral_want want = { .quote = quote };
+    vch_pcs_query platform = { 0 };
+    if (quote.size > 0 && vch_collateral_query(&want, &platform, NULL) == VOUCH_OK)
+        vch_family_name(platform.fmspc, platform.tdx, family);
+    /* else the appraisal says what is wrong with the quote */
+    if (vch_dir_exists(path))
+        return read_directory(path, family, out, err);
+    if (!vch_file_exists(path))
+        return vouch_fail(err, VOUCH_E_NOT_FOUND, "there is no collateral directory or bundle '%s'",
+                          path);
+    return read_bundle(path, family, out, err);
 }

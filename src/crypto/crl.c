@@ -66,17 +66,22 @@ static void read_entries(vch_der *tbs, vch_crl *crl)
     vch_der_leave(tbs, &list);
 }
 
-static void read_crl_number(vouch_span value, vch_der *list)
+static int64_t read_crl_number(vouch_span value, vch_der *list)
 {
     vch_der d = vch_der_over(value);
-    (void)vch_der_magnitude(&d);
+    vouch_span magnitude = vch_der_magnitude(&d);
     vch_der_leave(list, &d);
+    int64_t number = 0;
+    for (size_t i = 0; i < magnitude.size; i++)
+        number = number > INT64_MAX >> 9 ? INT64_MAX : number << 8 | magnitude.data[i];
+    return number;
 }
 
-static void read_extensions(vch_der *tbs)
+static int64_t read_extensions(vch_der *tbs)
 {
     enum { NUMBER = 1, AUTHORITY = 2, BOTH = 3 };
     unsigned seen = 0;
+    int64_t number = 0;
     vch_der outer = vch_der_enter(tbs, VCH_DER_CONTEXT_CONSTRUCTED(0));
     vch_der list = vch_der_enter(&outer, VCH_DER_SEQUENCE);
     while (vch_der_more(&list)) {
@@ -97,12 +102,13 @@ static void read_extensions(vch_der *tbs)
         if (bit == AUTHORITY)
             vch_x509_authority_key(e.value, &list);
         if (bit == NUMBER)
-            read_crl_number(e.value, &list);
+            number = read_crl_number(e.value, &list);
     }
     vch_der_leave(&outer, &list);
     vch_der_leave(tbs, &outer);
     if (tbs->failed == VOUCH_OK && seen != BOTH)
         vch_der_refuse(tbs, "CRL number or authority key id is missing");
+    return number;
 }
 
 static void read_tbs(vch_der *tbs, vch_crl *crl)
@@ -115,7 +121,7 @@ static void read_tbs(vch_der *tbs, vch_crl *crl)
     crl->next_update_unix_s = vch_der_time(tbs);
     if (vch_der_peek(tbs, VCH_DER_SEQUENCE))
         read_entries(tbs, crl);
-    read_extensions(tbs);
+    crl->number = read_extensions(tbs);
 }
 
 vouch_code vch_crl_parse(vouch_span der, vch_crl *out, vouch_error *err)

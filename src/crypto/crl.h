@@ -20,6 +20,7 @@
 typedef struct vch_crl {
     vouch_span tbs;
     vouch_span issuer; /* Name, DER */
+    int64_t number;    /* CRL number; one beyond 62 bits counts as INT64_MAX */
     int64_t this_update_unix_s;
     int64_t next_update_unix_s; /* inclusive */
     uint8_t signature[VCH_P256_SIGNATURE_SIZE];

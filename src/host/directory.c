@@ -42,6 +42,12 @@ static vouch_code make_one(const char *path, mode_t mode, vouch_error *err)
     return fail_errno(err, "making directory", path, reason);
 }
 
+bool vch_dir_exists(const char *path)
+{
+    struct stat about = { 0 };
+    return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
 vouch_code vch_dir_make(const char *path, mode_t mode, vouch_error *err)
 {
     char part[VCH_PATH_SIZE] = { 0 };

@@ -39,6 +39,8 @@ VOUCH_MUST_CHECK vouch_code vch_file_write(const char *path, vouch_span bytes, m
 /* Is there something at `path`? False also when it cannot be told. */
 bool vch_file_exists(const char *path);
 
+bool vch_dir_exists(const char *path); /* the same, and it is a directory */
+
 /* Remove a file; one that is not there is fine. */
 VOUCH_MUST_CHECK vouch_code vch_file_remove(const char *path, vouch_error *err);
 

@@ -226,6 +226,7 @@ static void judge_by(const vch_admission_rules *rules, const vch_admission_reque
     if (x.verdict.code == VCH_ADMITTED)
         (void)snprintf(x.verdict.message, sizeof x.verdict.message, "admitted");
     vouch_appraisal_free(x.appraisal);
+    vch_collateral_set_unref(x.collateral);
     *out = x.verdict;
 }
 

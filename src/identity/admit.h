@@ -106,8 +106,8 @@ typedef struct vch_admission_rules {
     bool any_dialect; /* with `policy`: evidence of other products, by their own rules (`vouch cert
                          verify`); nobody is ever admitted so */
     const uint8_t *plan_digest; /* 32 bytes; NULL: not compared (a passport without its plan) */
-    const struct vch_collateral_cache *collateral; /* NULL: nothing can be appraised */
-    struct vch_issuer_keys *issuers;               /* NULL: no token can be judged */
+    struct vch_collateral_cache *collateral; /* NULL: nothing can be appraised */
+    struct vch_issuer_keys *issuers;         /* NULL: no token can be judged */
     struct vch_proven *proven; /* what needs no second proof; NULL: everything is proven anew */
 } vch_admission_rules;
 

@@ -51,11 +51,13 @@ vch_admission_code vch_admit_step_quote(vch_examination *x)
 {
     vouch_error err = { 0 };
     record(x, &x->quote);
-    if (x->rules->collateral != NULL)
-        x->collateral = vch_collateral_cache_get(x->rules->collateral, &x->quote);
-    if (x->collateral == NULL)
+    if (x->rules->collateral == NULL)
         return vch_refuse(x, VCH_REFUSED_NO_COLLATERAL,
-                          "could not find out: there is no collateral for the platform");
+                          "could not find out: nobody has collateral");
+    if (vch_collateral_cache_get(x->rules->collateral, x->evidence.quote, &x->collateral, &err)
+        != VOUCH_OK)
+        return vch_refuse(x, VCH_REFUSED_NO_COLLATERAL, "could not find out: %s",
+                          vouch_error_text(&err, (char[200]) { 0 }, 200));
     if (x->collateral->verifier == NULL)
         return vch_refuse(x, VCH_REFUSED_QUOTE,
                           "the platform's collateral is under no root that the policy names");

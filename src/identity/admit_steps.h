@@ -20,9 +20,9 @@ typedef struct vch_examination {
     vch_dice_evidence evidence;
     vch_claims claims;
     const vch_member *member;
-    vouch_claims quote; /* as read; proven once the quote step passed */
-    const vch_collateral_set *collateral;
-    vouch_appraisal *appraisal; /* owned */
+    vouch_claims quote;                   /* as read; proven once the quote step passed */
+    const vch_collateral_set *collateral; /* owned */
+    vouch_appraisal *appraisal;           /* owned */
 } vch_examination;
 
 typedef struct vch_admission_step {

@@ -285,21 +285,6 @@ static void read_succession(reading *r, const vch_yaml_node *node)
         vch_faults_at(r->faults, node, "succession: federation.replaces names no policy");
 }
 
-static void read_collateral(reading *r)
-{
-    vch_raw_collateral raw = { 0 };
-    if (r->raw_local.collateral == NULL
-        || !vch_raw_collateral_read(r->raw_local.collateral, &raw, r->faults))
-        return;
-    r->file->local.collateral_dir = raw.dir;
-    if (raw.pccs != NULL || raw.pcs != NULL)
-        vch_faults_at(r->faults, raw.pccs != NULL ? raw.pccs : raw.pcs,
-                      "collateral services are not asked by this version: fill a directory with "
-                      "'vouch collateral fetch' and name it as dir");
-    else if (raw.dir == NULL)
-        vch_faults_at(r->faults, r->raw_local.collateral, "collateral names no dir");
-}
-
 static void read_local(reading *r, const vch_yaml_node *node)
 {
     vch_local *l = &r->file->local;
@@ -313,7 +298,8 @@ static void read_local(reading *r, const vch_yaml_node *node)
     l->attestation_dir = r->raw_local.attestation_dir;
     l->clock_skew_s = (uint32_t)r->raw_local.clock_skew_s;
     l->state = r->raw_local.state;
-    read_collateral(r);
+    if (r->raw_local.collateral != NULL)
+        (void)vch_collateral_settings_read(r->raw_local.collateral, &l->collateral, r->faults);
     if (r->raw_local.verifier != NULL
         && vch_raw_verifier_read(r->raw_local.verifier, &verifier, r->faults)) {
         l->verifier_url = verifier.url;

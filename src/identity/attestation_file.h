@@ -13,6 +13,7 @@
 
 #include "base/scope.h"
 #include "config/faults.h"
+#include "identity/collateral_settings.h"
 #include "vouch/error.h"
 #include "vouch/policy.h"
 #include "vouch/span.h"
@@ -77,7 +78,7 @@ typedef struct vch_succession {
 /* This host's own settings; NULL where the file has none. */
 typedef struct vch_local {
     const char *attestation_dir;
-    const char *collateral_dir;
+    vch_collateral_settings collateral;
     const char *verifier_url;
     const char *verifier_ca;
     const char *api_key_file; /* the key itself is in the environment ITA_API_KEY, or here */

@@ -263,27 +263,6 @@ bool vch_raw_local_read(const vch_yaml_node *n, vch_raw_local *out, vch_faults *
     return vch_schema_read(n, "local", table, LENGTH(table), out, f);
 }
 
-bool vch_raw_collateral_read(const vch_yaml_node *n, vch_raw_collateral *out, vch_faults *f)
-{
-    static const vch_setting table[] = {
-        { .key = "dir",
-          .type = VCH_SETTING_TEXT,
-          .offset = offsetof(vch_raw_collateral, dir),
-          .min = 1,
-          .max = 400,
-          .help = "a directory of collateral" },
-        { .key = "pccs",
-          .type = VCH_SETTING_ANY,
-          .offset = offsetof(vch_raw_collateral, pccs),
-          .help = "addresses of caching services" },
-        { .key = "pcs",
-          .type = VCH_SETTING_ANY,
-          .offset = offsetof(vch_raw_collateral, pcs),
-          .help = "true: Intel's own service" },
-    };
-    return vch_schema_read(n, "collateral", table, LENGTH(table), out, f);
-}
-
 bool vch_raw_verifier_read(const vch_yaml_node *n, vch_raw_verifier *out, vch_faults *f)
 {
     static const vch_setting table[] = {

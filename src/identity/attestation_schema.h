@@ -69,12 +69,6 @@ typedef struct vch_raw_succession {
     const char *signature;
 } vch_raw_succession;
 
-typedef struct vch_raw_collateral {
-    const char *dir;
-    const vch_yaml_node *pccs;
-    const vch_yaml_node *pcs;
-} vch_raw_collateral;
-
 typedef struct vch_raw_verifier {
     const char *url;
     const char *ca;
@@ -107,7 +101,6 @@ bool vch_raw_member_read(const vch_yaml_node *n, vch_raw_member *out, vch_faults
 bool vch_raw_measurements_read(const vch_yaml_node *n, vch_raw_measurements *out, vch_faults *f);
 bool vch_raw_issuer_read(const vch_yaml_node *n, vch_raw_issuer *out, vch_faults *f);
 bool vch_raw_local_read(const vch_yaml_node *n, vch_raw_local *out, vch_faults *f);
-bool vch_raw_collateral_read(const vch_yaml_node *n, vch_raw_collateral *out, vch_faults *f);
 bool vch_raw_verifier_read(const vch_yaml_node *n, vch_raw_verifier *out, vch_faults *f);
 bool vch_raw_enrolment_read(const vch_yaml_node *n, vch_raw_enrolment *out, vch_faults *f);
 bool vch_raw_succession_read(const vch_yaml_node *n, vch_raw_succession *out, vch_faults *f);

@@ -17,19 +17,25 @@
 typedef struct vch_collateral_services {
     const char *const *urls; /* at least one, in the order of preference */
     size_t url_count;
-    const char *ca_file; /* roots of their TLS certificates; NULL: the system's */
+    const char *ca_file; /* roots of their TLS certificates (but Intel's); NULL: the system's */
     int64_t deadline_ms; /* for all of it, waits included; 0: 60 s */
+    const atomic_bool *cancel; /* may be NULL; once true, give up soon */
 } vch_collateral_services;
 
-/* What is asked for. A quote must carry its PCK chain (certification data type 5). */
+/* What is asked for. */
 typedef struct vch_collateral_want {
     vch_pcs_query query;
-    vouch_span quote; /* empty: query says all; otherwise only query.update is read */
+    vouch_span quote;     /* empty: query says all; otherwise only query.update is read */
+    vouch_span pck_chain; /* PEM, for a quote that does not carry it; kept with what is fetched */
 } vch_collateral_want;
+
+/* Whose collateral is wanted: out->fmspc, tdx and processor_ca, from the quote if there is one. */
+VOUCH_MUST_CHECK vouch_code vch_collateral_query(const vch_collateral_want *want,
+                                                 vch_pcs_query *out, vouch_error *err);
 
 /*
  * seen  What was accepted before: nothing older is taken in its place. NULL: nothing was.
- * out   Set on VOUCH_OK; drop it with vch_pcs_set_drop(). parts.pck_chain is empty.
+ * out   Set on VOUCH_OK; drop it with vch_pcs_set_drop(). parts.pck_chain is the one given.
  * Fails as vch_pcs_fetch does, and with VOUCH_E_REFUSED if a set came and is not good enough; the
  * error is the last service's. A quote that cannot be read fails with VOUCH_E_FORMAT and the like.
  */

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/scope.h"
 #include "collateral/bundle.h"
+#include "identity/collateral_marks.h"
 
 VCH_DEFINE_DROP(drop_collateral, vouch_collateral, vouch_collateral_free)
 
@@ -43,42 +43,28 @@ static vouch_code check_dates(const vouch_collateral *c, int64_t now_unix_s, vou
     return VOUCH_OK;
 }
 
-static bool same_family(const vouch_collateral *a, const vouch_collateral *b)
-{
-    return a->tcb_info.tee == b->tcb_info.tee
-           && memcmp(a->tcb_info.fmspc, b->tcb_info.fmspc, sizeof a->tcb_info.fmspc) == 0;
-}
-
 /* Numbers and dates of documents of one kind, under one root, never go back. */
 static vouch_code check_order(const vouch_collateral *c, const vouch_collateral *seen,
                               vouch_error *err)
 {
-    bool same_qe = c->qe_identity.id == seen->qe_identity.id;
-    bool same_ca = vch_span_equal(c->pck_crl.issuer, seen->pck_crl.issuer);
-    const struct {
-        const char *what;
-        bool comparable;
-        int64_t now, before;
-    } table[] = {
-        { "evaluation number of the TCB info", same_family(c, seen), c->tcb_info.evaluation_number,
-          seen->tcb_info.evaluation_number },
-        { "issue date of the TCB info", same_family(c, seen), c->tcb_info.issued_unix_s,
-          seen->tcb_info.issued_unix_s },
-        { "evaluation number of the QE identity", same_qe, c->qe_identity.evaluation_number,
-          seen->qe_identity.evaluation_number },
-        { "issue date of the QE identity", same_qe, c->qe_identity.issued_unix_s,
-          seen->qe_identity.issued_unix_s },
-        { "date of the PCK CRL", same_ca, c->pck_crl.this_update_unix_s,
-          seen->pck_crl.this_update_unix_s },
-        { "date of the root CRL", true, c->root_crl.this_update_unix_s,
-          seen->root_crl.this_update_unix_s },
-    };
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        if (table[i].comparable && table[i].now < table[i].before)
-            return vouch_fail(err, VOUCH_E_REFUSED, "older than seen before: the %s went back",
-                              table[i].what);
+    vch_stored_mark now[VCH_COLLATERAL_MARKS];
+    vch_stored_mark before[VCH_COLLATERAL_MARKS];
+    vouch_code rc = vch_collateral_marks(c, now, err);
+    if (rc == VOUCH_OK)
+        rc = vch_collateral_marks(seen, before, err);
+    for (size_t i = 0; i < VCH_COLLATERAL_MARKS && rc == VOUCH_OK; i++) {
+        if (strcmp(now[i].document, before[i].document) != 0)
+            continue;
+        const char *what = now[i].number < before[i].number                 ? "number"
+                           : now[i].issued_unix_s < before[i].issued_unix_s ? "issue date"
+                                                                            : NULL;
+        if (what != NULL)
+            rc = vouch_fail(err, VOUCH_E_REFUSED,
+                            "older than seen before: the %s of the %.140s "
+                            "went back",
+                            what, now[i].document);
     }
-    return VOUCH_OK;
+    return rc;
 }
 
 static vouch_code check_seen(const vouch_collateral *c, const vouch_collateral_parts *parts,

@@ -103,14 +103,17 @@ vouch_code vch_identity_name_keys(const vch_participant *p, vch_claims *out, vou
  * the claims that were asked for, the attester has seen to. */
 static vouch_code prove_device(const vch_participant *p, vouch_span quote, vouch_error *err)
 {
-    vouch_claims read = { 0 };
     VCH_SCOPED(appraisal_drop) vouch_appraisal *appraisal = NULL;
-    vouch_code rc = vouch_quote_read(quote, &read, err);
+    VCH_SCOPED(vch_collateral_set_drop) const vch_collateral_set *set = NULL;
+    vouch_code rc = vch_collateral_cache_prepare(p->collateral, quote, err);
+    if (rc == VOUCH_OK)
+        rc = vch_collateral_cache_get(p->collateral, quote, &set, err);
     if (rc != VOUCH_OK)
-        return rc;
-    const vch_collateral_set *set = vch_collateral_cache_get(p->collateral, &read);
-    if (set == NULL || set->verifier == NULL)
-        return vouch_fail(err, VOUCH_E_REFUSED, "the device's quote cannot be verified");
+        return vouch_wrap(err, rc, "the device's quote cannot be verified");
+    if (set->verifier == NULL)
+        return vouch_fail(err, VOUCH_E_REFUSED,
+                          "the device's quote cannot be verified: its "
+                          "collateral is under no root that the policy names");
     const vouch_request request = { .quote = quote,
                                     .collateral = set->collateral,
                                     .policy = vch_attestation_file_policy(p->file, p->role),

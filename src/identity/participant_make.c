@@ -189,6 +189,8 @@ static vouch_code make_evidence(vch_participant *p, vch_held_credentials *c, vou
         rc = vch_identity_unseal(p, vch_buffer_span(&c->quote), err);
     if (rc == VOUCH_OK)
         rc = put_certificates(p, c, err);
+    if (rc == VOUCH_OK)
+        rc = vch_collateral_cache_prepare(p->collateral, vch_buffer_span(&c->quote), err);
     return rc == VOUCH_OK ? judge_ourselves(p, c, false, err) : rc;
 }
 

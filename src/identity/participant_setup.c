@@ -64,8 +64,9 @@ static vouch_code check_configured(const vch_participant *p, const vch_participa
     const vch_local *l = p->local;
     missing(&list, n->key_path == NULL, "local.enrolment.key");
     missing(&list, !n->attested && n->cert_path == NULL, "local.enrolment.cert");
-    missing(&list, (n->attested || n->appraises) && l->collateral_dir == NULL,
-            "local.collateral.dir");
+    missing(&list,
+            (n->attested || n->appraises) && !vch_collateral_settings_are_there(&l->collateral),
+            "local.collateral");
     missing(&list, n->token && l->verifier_url == NULL, "AVS_URL or local.verifier.url");
     missing(&list, n->token && o->api_key == NULL && l->api_key_file == NULL,
             "ITA_API_KEY or local.verifier.api_key_file");
@@ -194,6 +195,11 @@ static vouch_code set_up_verifier(vch_participant *p, const char *api_key, const
     return rc;
 }
 
+static int64_t clock_of(void *participant)
+{
+    return vch_participant_now(participant);
+}
+
 static vouch_code set_up_collateral(vch_participant *p, const needs *n, vouch_error *err)
 {
     if (!n->attested && !n->appraises)
@@ -201,8 +207,11 @@ static vouch_code set_up_collateral(vch_participant *p, const needs *n, vouch_er
     const vch_root_pins pins = { .intel = p->federation->intel_root,
                                  .sha256 = p->federation->roots,
                                  .count = p->federation->root_count };
+    const vch_collateral_surroundings around = {
+        .pins = &pins, .log = p->log, .now_unix_s = clock_of, .clock = p
+    };
     vouch_code rc =
-        vch_collateral_cache_from_dir(p->local->collateral_dir, &pins, &p->collateral, err);
+        vch_collateral_settings_open(&p->local->collateral, &around, &p->collateral, err);
     return rc == VOUCH_OK || rc == VOUCH_E_MEMORY ? rc
                                                   : vouch_wrap(err, VOUCH_E_CONFIG, "collateral");
 }

@@ -6,19 +6,11 @@
 #include "host/file.h"
 #include "identity/participant_parts.h"
 #include "identity/passport.h"
-#include "vouch/evidence.h"
 
-static vouch_code fill(vch_participant *p, const vch_credentials *c, vouch_span jwks,
-                       vch_passport_contents *out, vouch_error *err)
+static vch_passport_contents fill(const vch_participant *p, const vch_credentials *c,
+                                  vouch_span jwks, const vch_collateral_set *set)
 {
-    vouch_claims quote = { 0 };
-    vouch_code rc = vouch_quote_read(c->quote, &quote, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    const vch_collateral_set *set = vch_collateral_cache_get(p->collateral, &quote);
-    if (set == NULL)
-        return vouch_fail(err, VOUCH_E_INTERNAL, "the collateral is gone");
-    *out = (vch_passport_contents) {
+    vch_passport_contents out = {
         .role = p->role,
         .certificate = c->certificate,
         .claims = c->claims,
@@ -30,16 +22,16 @@ static vouch_code fill(vch_participant *p, const vch_credentials *c, vouch_span 
         .collateral = set->parts,
         .created_unix_s = vch_participant_now(p),
     };
-    memcpy(out->name, p->name, sizeof out->name);
-    memcpy(out->federation, p->federation->id, sizeof out->federation);
-    memcpy(out->policy_digest, p->federation->digest, sizeof out->policy_digest);
-    return VOUCH_OK;
+    memcpy(out.name, p->name, sizeof out.name);
+    memcpy(out.federation, p->federation->id, sizeof out.federation);
+    memcpy(out.policy_digest, p->federation->digest, sizeof out.policy_digest);
+    return out;
 }
 
 static vouch_code passport_of(vch_participant *p, const vch_credentials *c, vch_buffer *out,
                               vouch_error *err)
 {
-    vch_passport_contents contents = { 0 };
+    VCH_SCOPED(vch_collateral_set_drop) const vch_collateral_set *set = NULL;
     VCH_SCOPED(vch_buffer_drop) vch_buffer jwks = vch_buffer_with_cap(VOUCH_JWKS_MAX_SIZE);
     vouch_code rc = VOUCH_OK;
     if (!c->attested)
@@ -47,8 +39,11 @@ static vouch_code passport_of(vch_participant *p, const vch_credentials *c, vch_
     if (c->token.size > 0)
         rc = vch_issuer_keys_text(p->issuers, &jwks, err);
     if (rc == VOUCH_OK)
-        rc = fill(p, c, vch_buffer_span(&jwks), &contents, err);
-    return rc == VOUCH_OK ? vch_passport_build(&contents, out, err) : rc;
+        rc = vch_collateral_cache_get(p->collateral, c->quote, &set, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_passport_contents contents = fill(p, c, vch_buffer_span(&jwks), set);
+    return vch_passport_build(&contents, out, err);
 }
 
 vouch_code vch_participant_passport(vch_participant *p, vch_buffer *out, vouch_error *err)

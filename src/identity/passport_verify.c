@@ -124,7 +124,7 @@ static void judge_time(vch_passport_verdict *v)
 }
 
 static void judge(const vch_passport_contents *c, const vch_passport_expectation *e,
-                  const vch_collateral_cache *collateral, vch_issuer_keys *issuers,
+                  vch_collateral_cache *collateral, vch_issuer_keys *issuers,
                   vch_passport_verdict *out)
 {
     const vch_admission_rules rules = {

@@ -133,16 +133,24 @@ static vouch_code copy_rules(vch_verifyd_tables *t, const vch_verifyd_config *co
     return VOUCH_OK;
 }
 
-static vouch_code make_tables(const vch_verifyd *s, const vch_verifyd_config *config,
+static int64_t clock_of(void *service)
+{
+    return ((const vch_verifyd *)service)->now_unix_s();
+}
+
+static vouch_code make_tables(vch_verifyd *s, const vch_verifyd_config *config,
                               vch_verifyd_tables **out, vouch_error *err)
 {
     VCH_SCOPED(drop_tables) vch_verifyd_tables *t = calloc(1, sizeof *t);
     if (t == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for the service");
     t->users = 1;
+    const vch_collateral_surroundings around = { .log = s->log,
+                                                 .now_unix_s = clock_of,
+                                                 .clock = s };
     vouch_code rc = vch_verifyd_keys_load(config, s->now_unix_s(), &t->keys, err);
     if (rc == VOUCH_OK)
-        rc = vch_appraiser_new(config, &t->appraiser, err);
+        rc = vch_appraiser_new(config, &around, &t->appraiser, err);
     if (rc == VOUCH_OK)
         rc = copy_rules(t, config, err);
     if (rc != VOUCH_OK)

@@ -7,7 +7,6 @@
 #include <strings.h>
 
 #include "base/bytes.h"
-#include "codec/hex.h"
 #include "crypto/hash.h"
 #include "crypto/pem.h"
 #include "identity/collateral_cache.h"
@@ -62,9 +61,11 @@ static vouch_code read_root(const char *path, uint8_t out[static VCH_SHA256_SIZE
     return rc == VOUCH_OK ? VOUCH_OK : vouch_wrap(err, rc, "root '%s'", path);
 }
 
-static vouch_code load_collateral(const vch_verifyd_config *config, vch_appraiser *a,
+static vouch_code load_collateral(const vch_verifyd_config *config,
+                                  const vch_collateral_surroundings *given, vch_appraiser *a,
                                   vouch_error *err)
 {
+    vch_collateral_surroundings around = *given;
     uint8_t digests[VCH_VERIFYD_ROOTS_MAX][VCH_SHA256_SIZE];
     for (size_t i = 0; i < config->root_count; i++) {
         vouch_code rc = read_root(config->roots[i], digests[i], err);
@@ -74,7 +75,8 @@ static vouch_code load_collateral(const vch_verifyd_config *config, vch_appraise
     const vch_root_pins pins = { .intel = config->intel_root,
                                  .sha256 = (const uint8_t(*)[VCH_SHA256_SIZE])digests,
                                  .count = config->root_count };
-    return vch_collateral_cache_from_dir(config->collateral_dir, &pins, &a->collateral, err);
+    around.pins = &pins;
+    return vch_collateral_settings_open(&config->collateral, &around, &a->collateral, err);
 }
 
 static vouch_code load_policy(const vch_verifyd_policy_file *file, loaded_policy *out,
@@ -112,13 +114,14 @@ static vouch_code load_policies(const vch_verifyd_config *config, vch_appraiser 
     return VOUCH_OK;
 }
 
-vouch_code vch_appraiser_new(const vch_verifyd_config *config, vch_appraiser **out,
+vouch_code vch_appraiser_new(const vch_verifyd_config *config,
+                             const vch_collateral_surroundings *around, vch_appraiser **out,
                              vouch_error *err)
 {
     VCH_SCOPED(vch_appraiser_drop) vch_appraiser *a = calloc(1, sizeof *a);
     if (a == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for an appraiser");
-    vouch_code rc = load_collateral(config, a, err);
+    vouch_code rc = load_collateral(config, around, a, err);
     if (rc == VOUCH_OK)
         rc = load_policies(config, a, err);
     if (rc != VOUCH_OK)
@@ -168,6 +171,23 @@ static vouch_code hash_collateral(const vouch_collateral_parts *parts, vch_token
     return VOUCH_OK;
 }
 
+static bool find_collateral(const vch_appraiser *a, vouch_span quote,
+                            const vch_collateral_set **out, vch_attest_result *result)
+{
+    vouch_error why = { 0 };
+    char text[200];
+    if (vch_collateral_cache_get(a->collateral, quote, out, &why) != VOUCH_OK)
+        refuse(result, "quote", "collateral_missing",
+               "Failed to verify quote: could not find out: %s",
+               vouch_error_text(&why, text, sizeof text));
+    else if ((*out)->verifier == NULL)
+        refuse(result, "quote", "collateral_missing",
+               "Failed to verify quote: the platform's collateral is under no trusted root");
+    else
+        return true;
+    return false;
+}
+
 /* True in *out_good: genuine, and not revoked. Intel's rule: TCB and measurement are not judged. */
 static vouch_code appraise(const vch_appraiser *a, const vch_attest_request *request,
                            int64_t now_unix_s, vch_attest_result *result, bool *out_good,
@@ -184,17 +204,11 @@ static vouch_code appraise(const vch_appraiser *a, const vch_attest_request *req
                vouch_error_text(&fault, text, sizeof text));
         return VOUCH_OK;
     }
-    const vch_collateral_set *set = vch_collateral_cache_get(a->collateral, &said);
-    if (set == NULL || set->verifier == NULL) {
-        char fmspc[sizeof said.fmspc * 2 + 1];
-        (void)vch_hex_encode((vouch_span) { said.fmspc, sizeof said.fmspc }, fmspc);
-        refuse(result, "quote", "collateral_missing",
-               "Failed to verify quote: no collateral under a trusted root for FMSPC %s", fmspc);
+    VCH_SCOPED(vch_collateral_set_drop) const vch_collateral_set *set = NULL;
+    vouch_request ask = { .quote = vch_buffer_span(&request->quote), .now_unix_s = now_unix_s };
+    if (!find_collateral(a, ask.quote, &set, result))
         return VOUCH_OK;
-    }
-    const vouch_request ask = { .quote = vch_buffer_span(&request->quote),
-                                .collateral = set->collateral,
-                                .now_unix_s = now_unix_s };
+    ask.collateral = set->collateral;
     rc = vouch_verifier_appraise(set->verifier, &ask, &result->appraisal, err);
     if (rc == VOUCH_OK)
         rc = hash_collateral(&set->parts, &result->collateral, err);

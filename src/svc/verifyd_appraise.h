@@ -1,6 +1,8 @@
 /*
  * The decision of the verification service: a parsed request against collateral, roots and
- * policies at a moment. Reads its files once, then is immutable: share freely. No network, no clock.
+ * policies at a moment. Reads its files once; share freely. The moment is a parameter; collateral
+ * from services is fetched and refreshed behind it, which may block for as long as
+ * identity/collateral_live.h says.
  */
 #ifndef VCH_SVC_VERIFYD_APPRAISE_H
 #define VCH_SVC_VERIFYD_APPRAISE_H
@@ -19,9 +21,10 @@
 
 typedef struct vch_appraiser vch_appraiser;
 
-/* Fails with VOUCH_E_CONFIG, _NOT_FOUND, _IO … for a root, policy or collateral that cannot be used. */
-VOUCH_MUST_CHECK vouch_code vch_appraiser_new(const vch_verifyd_config *config, vch_appraiser **out,
-                                              vouch_error *err);
+/* around: its pins are not looked at. Fails with VOUCH_E_CONFIG, _NOT_FOUND, _IO … for a root, policy or collateral that cannot be used. */
+VOUCH_MUST_CHECK vouch_code vch_appraiser_new(const vch_verifyd_config *config,
+                                              const vch_collateral_surroundings *around,
+                                              vch_appraiser **out, vouch_error *err);
 void vch_appraiser_free(vch_appraiser *appraiser);
 VCH_DEFINE_DROP(vch_appraiser_drop, vch_appraiser, vch_appraiser_free)
 

@@ -191,15 +191,6 @@ static const vch_setting nonce_table[] = {
       .help = "life of a nonce in seconds" },
 };
 
-static const vch_setting collateral_table[] = {
-    { .key = "dir",
-      .type = VCH_SETTING_TEXT,
-      .offset = offsetof(vch_config_pair, first),
-      .required = true,
-      .min = 1,
-      .help = "directory of one platform family, or of <FMSPC>-<sgx|tdx> directories" },
-};
-
 static const vch_setting policy_table[] = {
     { .key = "id",
       .type = VCH_SETTING_TEXT,
@@ -383,11 +374,30 @@ static bool read_base_url(vch_config_reader *r, const vch_yaml_node *root, const
     return true;
 }
 
+/* Paths are the configuration's neighbours. */
+static bool read_collateral(vch_config_reader *r, const vch_yaml_node *mapping)
+{
+    vch_collateral_settings *s = &r->config->collateral;
+    const struct {
+        const char **path;
+        char *room;
+    } paths[] = { { &s->dir, r->config->collateral_dir },
+                  { &s->ca, r->config->collateral_ca },
+                  { &s->store, r->config->collateral_store } };
+    bool good = vch_collateral_settings_read(mapping, s, r->faults);
+    for (size_t i = 0; i < COUNT(paths) && good; i++) {
+        if (*paths[i].path == NULL)
+            continue;
+        good = vch_config_put_path(r, mapping, *paths[i].path, paths[i].room);
+        *paths[i].path = paths[i].room;
+    }
+    return good;
+}
+
 /* Every part is read although one before it failed, so that all faults are told in one run. */
 static bool read_all(vch_config_reader *r, const vch_yaml_node *root)
 {
     raw top = { 0 };
-    vch_config_pair collateral = { 0 };
     if (!vch_schema_read(root, "configuration", top_table, COUNT(top_table), &top, r->faults))
         return false;
     bool good = read_base_url(r, root, top.base_url);
@@ -407,10 +417,7 @@ static bool read_all(vch_config_reader *r, const vch_yaml_node *root)
             || vch_config_put_listen(r, vch_yaml_get(root, "operations"), top.operations,
                                      &r->config->operations))
            && good;
-    good = vch_schema_read(top.collateral, "collateral", collateral_table, COUNT(collateral_table),
-                           &collateral, r->faults)
-           && vch_config_put_path(r, top.collateral, collateral.first, r->config->collateral_dir)
-           && good;
+    good = read_collateral(r, top.collateral) && good;
     r->config->nonce_lifetime_s = 120;
     if (top.nonce != NULL)
         good = vch_schema_read(top.nonce, "nonce", nonce_table, COUNT(nonce_table), r->config,
@@ -442,6 +449,7 @@ vouch_code vch_verifyd_config_read(const char *path, vch_faults *faults, vch_ver
         return rc;
     if (!good)
         return vouch_fail(err, VOUCH_E_INTERNAL, "%s: refused without a reason", path);
+    config->document = VCH_MOVE(document);
     *out = VCH_MOVE(config);
     return VOUCH_OK;
 }
@@ -452,6 +460,7 @@ void vch_verifyd_config_free(vch_verifyd_config *config)
         return;
     free(config->policies);
     free(config->key_rules);
+    vch_yaml_free(config->document);
     free(config);
 }
 

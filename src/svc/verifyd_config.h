@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 #include "config/faults.h"
+#include "config/yaml.h"
 #include "host/file.h"
+#include "identity/collateral_settings.h"
 #include "svc/attest_request.h"
 #include "svc/verifyd_ring.h"
 
@@ -70,7 +72,11 @@ typedef struct vch_verifyd_config {
     bool intel_root;
     char roots[VCH_VERIFYD_ROOTS_MAX][VCH_PATH_SIZE];
     size_t root_count;
+    vch_collateral_settings collateral; /* its paths are in the buffers, the rest in `document` */
     char collateral_dir[VCH_PATH_SIZE];
+    char collateral_ca[VCH_PATH_SIZE];
+    char collateral_store[VCH_PATH_SIZE];
+    vch_yaml *document;
     vch_verifyd_policy_file *policies;
     size_t policy_count;
     vch_verifyd_rate rate;

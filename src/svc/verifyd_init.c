@@ -218,8 +218,14 @@ static vouch_code write_config(const vch_verifyd_init_options *o,
         return rc;
     put_service(o, result, instance, &text);
     put_roots(o, &text);
-    vch_buffer_append_str(&text, "\n# One platform family's files, or a directory for each family, "
-                                 "<FMSPC>-<sgx|tdx>.\ncollateral:\n  dir: ");
+    vch_buffer_append_str(
+        &text, "\n# One platform family's files, a directory for each family "
+               "(<FMSPC>-<sgx|tdx>), or a bundle file.\n"
+               "# Or services, asked when a platform is met and refreshed: in place of dir\n"
+               "#   pccs: [https://pccs.example:8081]\n#   ca: pccs-ca.pem\n"
+               "#   pcs: true # Intel's own, after them\n"
+               "#   store: collateral.db\n#   update: standard # or early\n"
+               "#   refresh_h: 24\ncollateral:\n  dir: ");
     put_quoted(&text, o->collateral_dir != NULL ? o->collateral_dir : "collateral");
     vch_buffer_append_str(&text, "\n");
     put_policies(o, result, &text);

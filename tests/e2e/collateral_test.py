@@ -45,6 +45,7 @@ GOOD = platform("good")
 TDX = platform("tdx", "--tee", "tdx")
 OLD = platform("old", "--expired")
 QUOTE = quote_of(GOOD)
+QUOTE_TDX = quote_of(TDX, "--tee", "tdx")
 FMSPC = json.loads((GOOD / "collateral/tcb_info.json").read_text())["tcbInfo"]["fmspc"]
 
 
@@ -242,6 +243,69 @@ def a_file_that_is_no_quote_is_refused():
         assert not scene.services[0].seen, "a service was asked"
 
 
+def a_bundle_holds_every_family_and_serves_offline_revocation_included():
+    with Scene(GOOD) as scene:
+        scene.out = scene.out.with_suffix(".bundle")
+        assert scene.fetch().returncode == 0
+        assert not run("vouch", "quote", "verify", QUOTE_TDX, "--collateral-dir", scene.out, "--root",
+                       GOOD / "root.pem", "--raw-verdict").returncode == 0, "a family that is not in it"
+        scene.services.append(StandIn(TDX, TLS))
+        scene.services[0].faults = {word: lambda reply: reply.update(status=404) for word in ("tcb", "identity")}
+        done = scene.fetch("--json", what=("--quote", QUOTE_TDX))
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == {"bundle": str(scene.out), "families": [FMSPC + "-sgx", FMSPC + "-tdx"]}
+    for quote in (QUOTE, QUOTE_TDX):
+        done = run("vouch", "quote", "verify", quote, "--collateral-dir", scene.out, "--root", GOOD / "root.pem",
+                   "--raw-verdict", "--json")
+        assert json.loads(done.stdout)["result"] == "ok", done.stdout
+    revoked = platform("revoked", "--revoke", "pck")
+    with Scene(revoked) as scene:
+        scene.out = scene.out.with_suffix(".bundle")
+        quote = quote_of(revoked)
+        assert scene.fetch(what=("--quote", quote)).returncode == 0
+    done = run("vouch", "quote", "verify", quote, "--collateral-dir", scene.out, "--root", revoked / "root.pem",
+               "--raw-verdict", "--json")
+    assert done.returncode == 1 and "revoked" in done.stdout, done.stdout
+
+
+def what_a_bundle_holds_is_never_replaced_by_something_older():
+    with Scene(platform("newest")) as scene:
+        scene.out = scene.out.with_suffix(".bundle")
+        assert scene.fetch().returncode == 0
+        before = scene.out.read_bytes()
+        scene.services.append(StandIn(GOOD, TLS))
+        scene.services[0].faults["tcb"] = lambda reply: reply.update(status=404)
+        done = scene.fetch()
+        assert done.returncode == 3 and "older than seen before" in done.stderr, done.stderr
+        assert scene.out.read_bytes() == before
+
+
+def a_damaged_bundle_is_named_and_left_alone():
+    with Scene() as scene:
+        scene.out = scene.out.with_suffix(".bundle")
+        assert scene.fetch().returncode == 0
+        whole = scene.out.read_text()
+        for text in (whole[:-9], whole.replace('"tcb_info.json"', '"tcb_infos.json"'), "", "{}",
+                     whole.replace('"vouch_collateral": 1', '"vouch_collateral": 2')):
+            scene.out.write_text(text)
+            done = run("vouch", "quote", "verify", QUOTE, "--collateral-dir", scene.out, "--root", GOOD / "root.pem",
+                       "--json")
+            assert done.returncode in (1, 3) and json.loads(done.stdout)["result"] == "reject", done.stdout
+            done = scene.fetch()
+            assert done.returncode == 3 and str(scene.out) in done.stderr, (done.returncode, done.stderr)
+            assert scene.out.read_text() == text
+
+
+def a_pck_chain_that_the_quotes_lack_is_kept_with_the_collateral():
+    chain = GOOD / "pck_chain.pem"
+    with Scene() as scene:
+        done = scene.fetch("--pck-chain", chain, what=("--fmspc", FMSPC, "--tee", "sgx"))
+        assert done.returncode == 0, done.stderr
+        assert (scene.out / "pck_chain.pem").read_bytes() == chain.read_bytes()
+        done = scene.fetch("--pck-chain", chain, what=("--fmspc", "00" * 6, "--tee", "sgx"))
+        assert done.returncode == 2 and "another FMSPC" in done.stderr, (done.returncode, done.stderr)
+
+
 def words_that_do_not_fit_together_are_usage():
     with Scene() as scene:
         for what in ((), ("--fmspc", FMSPC), ("--fmspc", "12", "--tee", "sgx"),
@@ -262,6 +326,9 @@ try:
             data_of_another_kind_of_platform_is_refused,
             what_was_seen_is_never_replaced_by_something_older,
             a_service_with_an_unknown_tls_certificate_is_refused, a_file_that_is_no_quote_is_refused,
+            a_bundle_holds_every_family_and_serves_offline_revocation_included,
+            what_a_bundle_holds_is_never_replaced_by_something_older, a_damaged_bundle_is_named_and_left_alone,
+            a_pck_chain_that_the_quotes_lack_is_kept_with_the_collateral,
             words_that_do_not_fit_together_are_usage)
 finally:
     shutil.rmtree(SCRATCH, ignore_errors=True)

@@ -431,7 +431,7 @@ static void a_simulated_platform_under_a_production_policy_is_refused(void **sta
     vch_root_pins intel = { .intel = true };
     vch_collateral_cache *collateral = NULL;
     begin(&v, WORLD_COL1);
-    CHECK(vch_collateral_cache_from_dir(w.collateral_dir, &intel, &collateral, NULL) == VOUCH_OK);
+    CHECK(vch_collateral_cache_from_path(w.collateral_dir, &intel, &collateral, NULL) == VOUCH_OK);
     vch_collateral_cache_free(w.collateral);
     w.collateral = collateral;
     expect(&v, VCH_REFUSED_QUOTE);

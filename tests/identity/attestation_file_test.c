@@ -82,7 +82,7 @@ static void a_whole_file_is_read(void **state)
     CHECK(vch_federation_member(f, "col3") == NULL);
     CHECK(vch_attestation_file_policy(file, VCH_ROLE_AGGREGATOR) != NULL);
     CHECK(vch_attestation_file_policy(file, VCH_ROLE_COLLABORATOR) != NULL);
-    assert_string_equal(l->collateral_dir, "collateral");
+    assert_string_equal(l->collateral.dir, "collateral");
     assert_string_equal(l->verifier_url, "https://api.example");
     CHECK(l->clock_skew_s == 100);
 }
@@ -163,7 +163,12 @@ static const struct {
     { "certificate_life_h: 24", "certificate_life_h: 0", "certificate_life_h" },
     { "reattest_min: 60", "reattest_min: 0", "reattest_min" },
     { "clock_skew_s: 100", "clock_skew_s: 301", "clock_skew_s" },
-    { "{dir: collateral}", "{pcs: true}", "not asked by this version" },
+    { "{dir: collateral}", "{dir: collateral, pcs: true}", "choose one" },
+    { "{dir: collateral}", "{update: early}", "names neither dir" },
+    { "{dir: collateral}", "{pcs: false}", "names neither dir" },
+    { "{dir: collateral}", "{pccs: ['http://a']}", "must begin with https://" },
+    { "{dir: collateral}", "{pccs: ['https://a'], update: late}", "update" },
+    { "{dir: collateral}", "{pccs: []}", "pccs" },
     { "{cert: col1.crt, key: col1.key}", "{cert: col1.crt}", "key" },
     { "stricter: {tcb", "stricter: {tbc", "tbc" },
 };
