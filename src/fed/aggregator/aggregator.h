@@ -64,6 +64,14 @@ VCH_DEFINE_DROP(vch_aggregator_drop, vch_aggregator, vch_aggregator_free)
 /* The five methods; for vch_grpc_server_options, with the aggregator as context. */
 const vch_grpc_method *vch_aggregator_methods(size_t *out_count);
 
+/*
+ * One member is not to be believed any more: what it reported in the open round is dropped, and this
+ * round and the next ones do not wait for it, until it is readmitted. Its calls must have ended
+ * elsewhere. A name that is no member's, and a second time, change nothing.
+ */
+void vch_aggregator_quarantine(vch_aggregator *a, const char *name, const char *reason);
+void vch_aggregator_readmit(vch_aggregator *a, const char *name);
+
 /* Look whether everything is done already (a model at the last round); call once the server is up. */
 void vch_aggregator_start(vch_aggregator *a);
 

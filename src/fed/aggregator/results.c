@@ -69,6 +69,21 @@ void vch_results_clear(vch_results *r)
     clear(r, vch_result_discard);
 }
 
+bool vch_results_drop_member(vch_results *r, size_t member)
+{
+    bool dropped = false;
+    for (size_t task = 0; task < r->task_count; task++) {
+        vch_result **cell = &r->table[member * r->task_count + task];
+        if (*cell == NULL)
+            continue;
+        vch_result_discard(*cell);
+        free(*cell);
+        *cell = NULL;
+        dropped = true;
+    }
+    return dropped;
+}
+
 void vch_results_free(vch_results *r)
 {
     if (r == NULL)

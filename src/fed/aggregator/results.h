@@ -59,6 +59,9 @@ const vch_result *vch_results_look(const vch_results *r, size_t member, size_t t
 /* The task under which updates came in this round, or -1. */
 ptrdiff_t vch_results_update_task(const vch_results *r);
 
+/* Forget what one member reported, its file too; false if there was nothing. */
+bool vch_results_drop_member(vch_results *r, size_t member);
+
 void vch_results_clear(vch_results *r); /* the next round begins: files are removed */
 
 /*

@@ -8,6 +8,7 @@ typedef struct seat {
     int32_t asked;     /* the round in which it last asked for work, or NEVER */
     bool connected;    /* since it last asked, not all its connections have gone */
     bool told;         /* to quit */
+    bool excluded;
 } seat;
 
 struct vch_round {
@@ -93,7 +94,7 @@ vch_round_answer vch_round_ask(vch_round *r, size_t member, int64_t now_ms, uint
         m->told = true;
         return VCH_ROUND_QUIT;
     }
-    uint64_t left = m->owed & ~m->reported;
+    uint64_t left = m->excluded ? 0 : m->owed & ~m->reported;
     if (left == 0)
         return VCH_ROUND_WAIT;
     if (r->handed_out_ms == UNSET)
@@ -110,7 +111,7 @@ vch_round_ruling vch_round_judge(const vch_round *r, size_t member, int32_t roun
     if (round != r->number)
         return VCH_RESULT_OTHER_ROUND;
     uint64_t bit = task < r->options.task_count ? UINT64_C(1) << task : 0;
-    if ((m->owed & bit) == 0)
+    if ((m->owed & bit) == 0 || m->excluded)
         return VCH_RESULT_NOT_OWED;
     return (m->reported & bit) != 0 ? VCH_RESULT_DUPLICATE : VCH_RESULT_TAKE;
 }
@@ -134,14 +135,30 @@ const char *vch_round_ruling_text(vch_round_ruling ruling)
 
 void vch_round_report(vch_round *r, size_t member, size_t task)
 {
-    if (task < r->options.task_count)
+    if (task < r->options.task_count && !r->seats[member].excluded)
         r->seats[member].reported |= UINT64_C(1) << task;
 }
 
 bool vch_round_is_done(const vch_round *r, size_t member)
 {
     const seat *m = &r->seats[member];
-    return m->owed != 0 && (m->owed & ~m->reported) == 0;
+    return m->owed != 0 && (m->owed & ~m->reported) == 0 && !m->excluded;
+}
+
+void vch_round_exclude(vch_round *r, size_t member)
+{
+    r->seats[member].excluded = true;
+    r->seats[member].reported = 0;
+}
+
+void vch_round_readmit(vch_round *r, size_t member)
+{
+    r->seats[member].excluded = false;
+}
+
+bool vch_round_is_excluded(const vch_round *r, size_t member)
+{
+    return r->seats[member].excluded;
 }
 
 size_t vch_round_done_count(const vch_round *r)
@@ -156,7 +173,7 @@ size_t vch_round_done_count(const vch_round *r)
 static bool all_done(const vch_round *r)
 {
     for (size_t m = 0; m < r->options.member_count; m++) {
-        if ((r->seats[m].owed & ~r->seats[m].reported) != 0)
+        if (!r->seats[m].excluded && (r->seats[m].owed & ~r->seats[m].reported) != 0)
             return false;
     }
     return true;

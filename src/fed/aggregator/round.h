@@ -98,6 +98,12 @@ void vch_round_advance(vch_round *r, int64_t now_ms);
  * may still have to be told. */
 void vch_round_resume(vch_round *r, int64_t now_ms);
 
+/* Leave a member out: what it reported in this round does not count, nothing is expected of it, and no
+ * result of it is taken, until it is readmitted; then it owes the present round's tasks. */
+void vch_round_exclude(vch_round *r, size_t member);
+void vch_round_readmit(vch_round *r, size_t member);
+bool vch_round_is_excluded(const vch_round *r, size_t member);
+
 /* The member's last connection is gone. */
 void vch_round_leave(vch_round *r, size_t member);
 

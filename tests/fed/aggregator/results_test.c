@@ -132,6 +132,18 @@ static void a_new_round_starts_empty(void **state)
     vch_results_free(r);
 }
 
+static void what_one_member_reported_can_be_forgotten(void **state)
+{
+    (void)state;
+    vch_results *r = make();
+    put_metric(r, 0, "accuracy", 0.5F, 10);
+    put_metric(r, 1, "accuracy", 1.0F, 30);
+    CHECK(vch_results_drop_member(r, 1));
+    CHECK(!vch_results_drop_member(r, 1));
+    CHECK(vch_results_look(r, 1, VALIDATE) == NULL && vch_results_look(r, 0, VALIDATE) != NULL);
+    vch_results_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +152,7 @@ int main(void)
         TEST(the_model_becomes_the_weighted_mean_tensor_by_tensor),
         TEST(without_an_update_there_is_no_next_model),
         TEST(a_new_round_starts_empty),
+        TEST(what_one_member_reported_can_be_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -238,6 +238,33 @@ static void settings_under_which_no_round_can_end_are_refused(void **state)
     }
 }
 
+static void a_member_that_is_left_out_holds_nobody_up_and_counts_for_nothing(void **state)
+{
+    (void)state;
+    vch_round *r = make_waiting_for_all();
+    uint64_t tasks = 0;
+    report_all(r, 0);
+    report_all(r, 1);
+    CHECK(!vch_round_is_over(r, 0));
+    vch_round_exclude(r, 2);
+    CHECK(vch_round_is_excluded(r, 2) && vch_round_is_over(r, 0));
+    vch_round_exclude(r, 1); /* though it has reported */
+    CHECK(!vch_round_is_done(r, 1) && vch_round_done_count(r) == 1 && vch_round_is_over(r, 0));
+    CHECK(vch_round_judge(r, 1, 0, 0) == VCH_RESULT_NOT_OWED);
+    CHECK(vch_round_ask(r, 1, 0, &tasks) == VCH_ROUND_WAIT);
+    vch_round_exclude(r, 0);
+    CHECK(!vch_round_is_over(r, INT64_MAX)); /* of nobody's updates no model is made */
+    vch_round_readmit(r, 1);
+    CHECK(vch_round_ask(r, 1, 0, &tasks) == VCH_ROUND_WORK && tasks == ALL);
+    report_all(r, 1);
+    CHECK(vch_round_is_over(r, 0));
+    vch_round_advance(r, 0);
+    const uint64_t owed[MEMBERS] = { ALL, ALL, ALL };
+    vch_round_assign(r, owed);
+    CHECK(vch_round_is_excluded(r, 2)); /* until it is readmitted */
+    vch_round_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +280,7 @@ int main(void)
         TEST(one_that_took_part_in_the_last_round_is_waited_for_until_the_farewell),
         TEST(a_federation_without_a_round_ends_at_once),
         TEST(settings_under_which_no_round_can_end_are_refused),
+        TEST(a_member_that_is_left_out_holds_nobody_up_and_counts_for_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
