@@ -9,9 +9,12 @@
 #include "identity/admit_steps.h"
 #include "identity/roster.h"
 
+#define CALLS_FINISH_S 600
+
 struct vch_admitted_peer {
     vch_admission verdict;
     vch_roster_seat *seat; /* NULL: not attested, or no roster */
+    vch_roster *roster;    /* NULL: a client, or no attestation */
     int64_t reattest_unix_s;
 };
 
@@ -291,6 +294,14 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Started calls finish within ten minutes and never past vouch-exp: so that none is cut off there,
+ * none starts in the ten minutes before it, or in the last half of a shorter stay. */
+static int64_t last_call(int64_t exp_unix_s, int64_t now_unix_s)
+{
+    int64_t half = (exp_unix_s - now_unix_s) / 2;
+    return exp_unix_s - earlier(half, CALLS_FINISH_S);
+}
+
 void vch_admit(const vch_admission_rules *rules, const vch_admission_request *request,
                vch_admission *verdict, vch_admitted_peer **out)
 {
@@ -316,10 +327,11 @@ void vch_admit(const vch_admission_rules *rules, const vch_admission_request *re
         return;
     }
     verdict->until_unix_s = verdict->exp_unix_s;
+    peer->roster = request->roster;
     peer->reattest_unix_s = verdict->exp_unix_s;
     if (verdict->attested)
         peer->reattest_unix_s =
-            earlier(verdict->exp_unix_s,
+            earlier(last_call(verdict->exp_unix_s, request->now_unix_s),
                     request->now_unix_s + vch_attestation_file_federation(rules->file)->reattest_s);
     peer->verdict = *verdict;
     *out = peer;
@@ -351,5 +363,7 @@ vch_standing vch_admitted_peer_standing(const vch_admitted_peer *p, int64_t now_
         return VCH_STANDING_REPLACED;
     if (now_unix_s >= p->verdict.until_unix_s)
         return VCH_STANDING_EXPIRED;
+    if (p->roster != NULL && vch_roster_is_retired(p->roster))
+        return VCH_STANDING_REATTEST;
     return now_unix_s >= p->reattest_unix_s ? VCH_STANDING_REATTEST : VCH_STANDING_GOOD;
 }

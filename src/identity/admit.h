@@ -79,6 +79,7 @@ typedef struct vch_admission {
     bool simulated; /* the chain ends in a root other than Intel's */
     bool debug;
     bool token_verified;
+    bool enrolled;           /* its site's own signature over these claims was verified */
     char tee[8];             /* "sgx", "tdx", or "" */
     char measurement[97];    /* hex: MRENCLAVE or MRTD */
     char tcb_status[48];     /* "UpToDate"; "" if not reached */
@@ -175,7 +176,8 @@ const char *vch_admitted_peer_name(const vch_admitted_peer *p);
 typedef enum vch_standing {
     VCH_STANDING_GONE = 0,
     VCH_STANDING_GOOD = 1,
-    VCH_STANDING_REATTEST = 2, /* reattest_min passed: GOAWAY, started calls may finish */
+    VCH_STANDING_REATTEST =
+        2, /* reattest_min passed, or another policy holds: GOAWAY, started calls may finish */
     VCH_STANDING_REPLACED = 3, /* another certificate of the name was admitted */
     VCH_STANDING_EXPIRED = 4   /* vouch-exp passed */
 } vch_standing;

@@ -190,6 +190,7 @@ vch_admission_code vch_admit_step_enrolment(vch_examination *x)
                             &err)
         != VOUCH_OK)
         return vch_refuse_error(x, VCH_REFUSED_ENROLMENT, &err);
+    x->verdict.enrolled = true;
     return VCH_ADMITTED;
 }
 

@@ -89,7 +89,11 @@ static vouch_code refresh(vch_participant *p, vouch_error *err)
 {
     int64_t now = vch_participant_now(p);
     vch_held_credentials *made = NULL;
-    bool whole = certificate_is_due(&p->current->face, now);
+    (void)pthread_mutex_lock(&p->lock);
+    bool asked = p->renew_asked && p->current->face.attested;
+    p->renew_asked = false;
+    (void)pthread_mutex_unlock(&p->lock);
+    bool whole = asked || certificate_is_due(&p->current->face, now);
     if (!whole && !token_is_due(p, &p->current->face, now))
         return VOUCH_OK;
     vouch_code rc = vch_credentials_make(p, whole ? NULL : p->current, &made, err);
@@ -151,6 +155,13 @@ vouch_code vch_participant_keep_fresh(vch_participant *p, vouch_error *err)
     return VOUCH_OK;
 }
 
+void vch_participant_ask_renewal(vch_participant *p)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->renew_asked = true;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
 static void stop_thread(vch_participant *p)
 {
     if (!p->thread_runs)
@@ -160,6 +171,16 @@ static void stop_thread(vch_participant *p)
     (void)pthread_cond_broadcast(&p->wake);
     (void)pthread_mutex_unlock(&p->lock);
     (void)pthread_join(p->thread, NULL);
+    p->thread_runs = false;
+}
+
+void vch_participant_retire(
+    vch_participant *p) /* its thread is joined by free: it may be at work */
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->stopping = true;
+    (void)pthread_cond_broadcast(&p->wake);
+    (void)pthread_mutex_unlock(&p->lock);
 }
 
 void vch_participant_free(vch_participant *p)
@@ -246,14 +267,18 @@ static vouch_code check_begun(const vch_participant *p, vouch_error *err)
                       vch_moment_format(p->federation->from_unix_s, from));
 }
 
-/* The sealed identity if there is one that opens, else a new one. */
-static vouch_code enter(vch_participant *p, vch_held_credentials **made, vouch_error *err)
+/* The predecessor's identity, or the sealed one if there is one that opens, else a new one. */
+static vouch_code enter(vch_participant *p, const vch_participant *predecessor,
+                        vch_held_credentials **made, vouch_error *err)
 {
     vouch_error why = { 0 };
     char text[VOUCH_ERROR_TEXT * VOUCH_ERROR_DEPTH];
-    if (p->attester == NULL)
-        return vch_credentials_make(p, NULL, made, err);
-    vouch_code rc = vch_identity_find(p, &why);
+    vouch_code rc = VOUCH_OK;
+    if (predecessor != NULL)
+        rc = vch_identity_inherit(p, predecessor, err);
+    if (rc != VOUCH_OK || predecessor != NULL || p->attester == NULL)
+        return rc == VOUCH_OK ? vch_credentials_make(p, NULL, made, err) : rc;
+    rc = vch_identity_find(p, &why);
     if (rc == VOUCH_OK)
         rc = vch_credentials_make(p, NULL, made, &why);
     if (rc == VOUCH_OK || p->key != NULL) { /* unsealed: what fails now is not the seal */
@@ -282,12 +307,12 @@ vouch_code vch_participant_new(const vch_participant_options *options, vch_parti
     }
     VCH_SCOPED(vch_participant_drop) vch_participant *p = raw;
     rc = take_options(p, options, err);
-    if (rc == VOUCH_OK)
+    if (rc == VOUCH_OK && options->predecessor == NULL)
         rc = check_begun(p, err);
     if (rc == VOUCH_OK)
         rc = vch_participant_set_up(p, options, err);
     if (rc == VOUCH_OK)
-        rc = enter(p, &made, err);
+        rc = enter(p, options->predecessor, &made, err);
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "starting as %s '%s'", vch_role_name(options->role),
                           options->name);

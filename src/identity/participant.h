@@ -36,6 +36,9 @@ typedef struct vch_participant_options {
     const char *api_key;        /* ITA_API_KEY, or NULL. Copied to locked memory */
     const char *state;          /* directory for the sealed identity, made if missing; NULL: key
                                    and CA end with this object. Copied */
+    const vch_participant *predecessor; /* running under the policy that this one is to follow: key
+                                           and CA are taken over if it may (VOUCH_E_REFUSED if
+                                           not), and `from` may lie ahead. Only for the call */
     int64_t (*now_unix_s)(void *clock); /* NULL: the host's */
     void *clock;
     const vch_log *log; /* may be NULL; kept */
@@ -54,6 +57,10 @@ VCH_DEFINE_DROP(vch_participant_drop, vch_participant, vch_participant_free)
 
 /* Renew in the background from now on. Failures are logged and retried while the old ones hold. */
 VOUCH_MUST_CHECK vouch_code vch_participant_keep_fresh(vch_participant *p, vouch_error *err);
+
+/* Renew certificate and token at the next look, due or not; stop renewing (another took over). */
+void vch_participant_ask_renewal(vch_participant *p);
+void vch_participant_retire(vch_participant *p);
 
 /* One round of it: renews what is due at this moment. */
 VOUCH_MUST_CHECK vouch_code vch_participant_refresh(vch_participant *p, vouch_error *err);

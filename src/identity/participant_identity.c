@@ -137,29 +137,52 @@ static vouch_code make_root(const vch_participant *p, vouch_span device_key,
     return vch_seal_root_new(device_key, &context, out, err);
 }
 
-/* The root that the stored identity was sealed under, and with another policy the leave to use it. */
-static vouch_code open_stored(vch_participant *p, vch_identity_parts *out, vouch_error *err)
+/* With the root that it was sealed under; for another policy than ours, with the leave to follow it. */
+static vouch_code open_stored(vch_participant *p, vouch_span key, vch_identity_parts *out,
+                              vouch_error *err)
 {
-    const vch_federation *f = p->federation;
     const vch_claims *stored = vch_sealed_identity_claims(p->stored);
-    bool same = memcmp(stored->policy, f->digest, sizeof f->digest) == 0;
+    bool same = memcmp(stored->policy, p->federation->digest, sizeof stored->policy) == 0;
     VCH_SCOPED(vch_identity_parts_drop) vch_identity_parts parts = { 0 };
-    vouch_code rc =
-        vch_sealed_identity_open(p->stored, same ? p->root : p->previous, p->address, &parts, err);
+    VCH_SCOPED(vch_seal_root_drop) vch_seal_root *root = NULL;
+    vouch_code rc = make_root(p, key, stored->policy, &root, err);
+    if (rc == VOUCH_OK)
+        rc = vch_sealed_identity_open(p->stored, root, p->address, &parts, err);
     const vch_succession_base base = { .digest = stored->policy,
                                        .successor = parts.has_successor ? parts.successor : NULL };
     if (rc == VOUCH_OK && !same)
         rc = vch_succession_check(&base, p->file, err);
     if (rc != VOUCH_OK)
         return rc;
+    if (!same) {
+        parts.has_previous = true;
+        memcpy(parts.previous, stored->policy, sizeof parts.previous);
+    }
+    p->sealed = same;
     *out = parts;
     parts = (vch_identity_parts) { 0 };
     return VOUCH_OK;
 }
 
+/* Key and CA become ours; the roots are made for what is sealed from now on, and was before. */
+static vouch_code take_over(vch_participant *p, vouch_span device_key, vch_identity_parts *parts,
+                            vouch_error *err)
+{
+    vouch_code rc = make_root(p, device_key, p->federation->digest, &p->root, err);
+    if (rc == VOUCH_OK && parts->has_previous)
+        rc = make_root(p, device_key, parts->previous, &p->previous, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    p->has_previous = parts->has_previous;
+    memcpy(p->previous_policy, parts->previous, sizeof p->previous_policy);
+    p->key = parts->key;
+    p->ca = parts->ca;
+    *parts = (vch_identity_parts) { 0 };
+    return VOUCH_OK;
+}
+
 vouch_code vch_identity_unseal(vch_participant *p, vouch_span quote, vouch_error *err)
 {
-    const vch_claims *stored = vch_sealed_identity_claims(p->stored);
     VCH_SCOPED(vch_secret_drop) vch_secret device_key = { 0 };
     VCH_SCOPED(vch_identity_parts_drop) vch_identity_parts parts = { 0 };
     vouch_code rc = prove_device(p, quote, err);
@@ -167,24 +190,75 @@ vouch_code vch_identity_unseal(vch_participant *p, vouch_span quote, vouch_error
         rc = vch_attester_sealing_key(p->attester, &device_key, err);
     vouch_span key = { device_key.data, device_key.size };
     if (rc == VOUCH_OK)
-        rc = make_root(p, key, p->federation->digest, &p->root, err);
-    if (rc == VOUCH_OK && memcmp(stored->policy, p->federation->digest, 32) != 0)
-        rc = make_root(p, key, stored->policy, &p->previous, err);
+        rc = open_stored(p, key, &parts, err);
     if (rc == VOUCH_OK)
-        rc = open_stored(p, &parts, err);
-    if (rc != VOUCH_OK) {
-        vch_seal_root_drop(&p->previous);
+        rc = take_over(p, key, &parts, err);
+    if (rc != VOUCH_OK)
         return vouch_wrap(err, rc,
                           "the sealed identity cannot be used (other platform, microcode, program "
                           "or policy, or an altered file)");
-    }
-    p->key = parts.key;
-    p->ca = parts.ca;
-    parts = (vch_identity_parts) { 0 };
-    p->sealed = p->previous == NULL;
     vch_log(p->log, VCH_LOG_INFO, "identity.resumed", VCH_STR("name", p->name),
-            VCH_BOOL("policy_changed", p->previous != NULL));
+            VCH_BOOL("policy_changed", !p->sealed));
     return VOUCH_OK;
+}
+
+static vouch_code copy_key(const vch_key *key, vch_key **out, vouch_error *err)
+{
+    VCH_SCOPED(vch_secret_drop) vch_secret pem = { 0 };
+    vouch_code rc = vch_key_private_pem(key, VCH_KEY_FORM_PKCS8, &pem, err);
+    return rc == VOUCH_OK ? vch_key_from_private_pem((vouch_span) { pem.data, pem.size }, out, err)
+                          : rc;
+}
+
+static vouch_code copy_ca(const vch_participant *of, vch_federation_ca **out, vouch_error *err)
+{
+    VCH_SCOPED(vch_secret_drop) vch_secret pem = { 0 };
+    if (of->ca == NULL)
+        return VOUCH_OK;
+    vouch_code rc = vch_federation_ca_private_pem(of->ca, &pem, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    return vch_federation_ca_restore(of->address, (vouch_span) { pem.data, pem.size },
+                                     vch_federation_ca_certificate(of->ca), out, err);
+}
+
+/* What a running process cannot change under itself. */
+static const char *unchangeable(const vch_participant *p, const vch_participant *before)
+{
+    const vch_federation *a = before->federation;
+    const vch_federation *b = p->federation;
+    if (memcmp(a->id, b->id, sizeof a->id) != 0)
+        return "id: another run is another federation";
+    if (memcmp(a->initial_model, b->initial_model, sizeof a->initial_model) != 0)
+        return "initial_model";
+    if (a->model_export != b->model_export)
+        return "model_export";
+    if (a->aggregator_attested != b->aggregator_attested
+        || before->member->attested != p->member->attested)
+        return "who is attested: the aggregator, or this participant";
+    return NULL;
+}
+
+vouch_code vch_identity_inherit(vch_participant *p, const vch_participant *before, vouch_error *err)
+{
+    const vch_federation *old = before->federation;
+    const vch_succession_base base = { .digest = old->digest,
+                                       .successor = old->has_successor ? old->successor : NULL };
+    if (before->file == NULL || before->member == NULL || p->member == NULL)
+        return vouch_fail(err, VOUCH_E_REFUSED, "there is no policy that this one could follow");
+    const char *what = unchangeable(p, before);
+    if (what != NULL)
+        return vouch_fail(err, VOUCH_E_REFUSED, "only a restart can change federation.%s", what);
+    if (p->attester == NULL) /* not attested: its operator decides for himself */
+        return VOUCH_OK;
+    vouch_code rc = vch_succession_check(&base, p->file, err);
+    if (rc == VOUCH_OK)
+        rc = copy_key(before->key, &p->key, err);
+    if (rc == VOUCH_OK)
+        rc = copy_ca(before, &p->ca, err);
+    p->has_previous = true;
+    memcpy(p->previous_policy, old->digest, sizeof p->previous_policy);
+    return rc;
 }
 
 vouch_code vch_identity_renew(vch_participant *p, vouch_error *err)
@@ -201,8 +275,10 @@ static vouch_code write_identity(const vch_participant *p, vouch_error *err)
     char path[VCH_PATH_SIZE], aside[VCH_PATH_SIZE + 8];
     vch_identity_parts parts = { .key = p->key,
                                  .ca = p->ca,
-                                 .has_successor = p->federation->has_successor };
+                                 .has_successor = p->federation->has_successor,
+                                 .has_previous = p->has_previous };
     memcpy(parts.successor, p->federation->successor, sizeof parts.successor);
+    memcpy(parts.previous, p->previous_policy, sizeof parts.previous);
     vouch_code rc = find_path(p, p->federation->digest, path, err);
     if (rc == VOUCH_OK)
         rc = vch_dir_make(p->state, 0700, err);
@@ -223,9 +299,11 @@ static vouch_code keep(vch_participant *p, vouch_error *err)
         return vouch_fail(err, VOUCH_E_REFUSED, "our own evidence would not be admitted");
     if (p->root == NULL) {
         rc = vch_attester_sealing_key(p->attester, &device_key, err);
+        vouch_span key = { device_key.data, device_key.size };
         if (rc == VOUCH_OK)
-            rc = make_root(p, (vouch_span) { device_key.data, device_key.size },
-                           p->federation->digest, &p->root, err);
+            rc = make_root(p, key, p->federation->digest, &p->root, err);
+        if (rc == VOUCH_OK && p->has_previous)
+            rc = make_root(p, key, p->previous_policy, &p->previous, err);
     }
     return rc == VOUCH_OK ? write_identity(p, err) : rc;
 }

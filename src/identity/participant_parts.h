@@ -48,8 +48,10 @@ struct vch_participant {
     vch_sealed_identity *stored; /* while starting: found, claimed to be ours, not yet opened */
     bool sealed;                 /* the present key and CA are in a file */
     vch_seal_root *root;         /* NULL: no device key, or not (yet) proven */
-    vch_seal_root *previous;     /* of the policy that this one replaces, if it may follow it */
-    vch_ita_client *verifier;    /* attested, token required */
+    bool has_previous;           /* key and CA were taken over from the policy with this digest */
+    uint8_t previous_policy[32];
+    vch_seal_root *previous;  /* of the policy that this one replaces, if it may follow it */
+    vch_ita_client *verifier; /* attested, token required */
     vch_collateral_cache *collateral;
     vch_issuer_keys *issuers;
     vch_proven *proven;
@@ -63,6 +65,7 @@ struct vch_participant {
     pthread_t thread;
     bool thread_runs;
     bool stopping;
+    bool renew_asked;
 };
 
 /* What peers are held to. Borrowed from the participant. */
@@ -85,6 +88,9 @@ VOUCH_MUST_CHECK vouch_code vch_identity_name_keys(const vch_participant *p, vch
  * and CA. Any failure leaves them NULL. */
 VOUCH_MUST_CHECK vouch_code vch_identity_unseal(vch_participant *p, vouch_span quote,
                                                 vouch_error *err);
+/* May p follow the running `before`? Then an attested one gets a copy of its key and CA. */
+VOUCH_MUST_CHECK vouch_code vch_identity_inherit(vch_participant *p, const vch_participant *before,
+                                                 vouch_error *err);
 /* A new key, and a new CA. */
 VOUCH_MUST_CHECK vouch_code vch_identity_renew(vch_participant *p, vouch_error *err);
 /* After a whole judgement of ourselves: get the device's key and seal. A failure is logged. */

@@ -1,5 +1,7 @@
 #include "identity/peer.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,14 +10,30 @@
 #include "identity/channel.h"
 #include "identity/participant_parts.h"
 
-struct vch_gate {
+/* What a gate is at one moment: a policy change replaces participant and roster. */
+typedef struct view {
     vch_participant *participant;
     vch_roster *roster;
     const char *server_name; /* NULL on a server, and without attestation */
     void (*on_verdict)(void *observer, const vch_admission *verdict);
     void *observer;
-    uint64_t generation; /* of the certificates in the TLS settings; the settings' thread only */
+    atomic_int *last_code;
+} view;
+
+struct vch_gate {
+    pthread_mutex_t lock; /* over `now` */
+    view now;
+    atomic_int last_code; /* of the newest verdict */
+    uint64_t generation;  /* of the certificates in the TLS settings; the settings' thread only */
 };
+
+static view look(vch_gate *g)
+{
+    (void)pthread_mutex_lock(&g->lock);
+    view now = g->now;
+    (void)pthread_mutex_unlock(&g->lock);
+    return now;
+}
 
 static vch_role other_role(vch_role role)
 {
@@ -23,9 +41,8 @@ static vch_role other_role(vch_role role)
 }
 
 /* What a connection's peer shows, as admission asks for it. `why` holds the chain's fault. */
-static vouch_code request_of(const vch_gate *g, const vch_tls_peer *peer,
-                             vch_admission_request *out, char why[static VCH_TLS_WHY_SIZE],
-                             vouch_error *err)
+static vouch_code request_of(const view *g, const vch_tls_peer *peer, vch_admission_request *out,
+                             char why[static VCH_TLS_WHY_SIZE], vouch_error *err)
 {
     const vch_participant *p = g->participant;
     *out = (vch_admission_request) {
@@ -43,7 +60,7 @@ static vouch_code request_of(const vch_gate *g, const vch_tls_peer *peer,
     return vch_tls_verify_chain(p->pki, peer, out->now_unix_s, &out->chain_trusted, why, err);
 }
 
-static void tell(const vch_gate *g, const vch_tls_peer *peer, const vch_admission *verdict)
+static void tell(const view *g, const vch_tls_peer *peer, const vch_admission *verdict)
 {
     bool admitted = vch_admission_admits(verdict);
     if (!admitted)
@@ -58,6 +75,7 @@ static void tell(const vch_gate *g, const vch_tls_peer *peer, const vch_admissio
             VCH_STR("tee", verdict->tee), VCH_STR("measurement", verdict->measurement),
             VCH_STR("tcb_status", verdict->tcb_status), VCH_BOOL("simulated", verdict->simulated),
             VCH_BOOL("debug", verdict->debug), VCH_BOOL("token", verdict->token_verified));
+    atomic_store(g->last_code, (int)verdict->code);
     if (g->on_verdict != NULL)
         g->on_verdict(g->observer, verdict);
 }
@@ -70,7 +88,7 @@ static vouch_code refusal(const vch_admission *verdict, vouch_error *err)
 }
 
 /* Our own failure refuses, too: there is no path on which a peer passes unjudged. */
-static vouch_code fault(const vch_gate *g, const vch_tls_peer *peer, vouch_error *err)
+static vouch_code fault(const view *g, const vch_tls_peer *peer, vouch_error *err)
 {
     vch_admission verdict = { .code = VCH_REFUSED_FAULT };
     vouch_error none = { 0 };
@@ -81,7 +99,8 @@ static vouch_code fault(const vch_gate *g, const vch_tls_peer *peer, vouch_error
 
 static vouch_code check_certificate(void *context, const vch_tls_peer *peer, vouch_error *err)
 {
-    const vch_gate *g = context;
+    const view now = look(context);
+    const view *g = &now;
     vch_admission_request request = { 0 };
     vch_admission verdict = { 0 };
     char why[VCH_TLS_WHY_SIZE] = "";
@@ -120,7 +139,8 @@ static bool wants_channel_quote(const vch_participant *p)
 static vouch_code make_message(void *context, const vch_tls_peer *peer, vch_buffer *out,
                                vouch_error *err)
 {
-    const vch_gate *g = context;
+    const view now = look(context);
+    const view *g = &now;
     vch_participant *p = g->participant;
     uint8_t report_data[64];
     VCH_SCOPED(vch_buffer_drop) vch_buffer quote = vch_buffer_with_cap(VCH_ATTESTER_QUOTE_MAX_SIZE);
@@ -140,7 +160,7 @@ static vouch_code make_message(void *context, const vch_tls_peer *peer, vch_buff
 }
 
 /* The peer's message into the request; a malformed one is a verdict, given in `verdict`. */
-static vouch_code read_message(const vch_gate *g, const vch_tls_peer *peer, vouch_span bytes,
+static vouch_code read_message(const view *g, const vch_tls_peer *peer, vouch_span bytes,
                                vch_admission_request *request, uint8_t report_data[static 64],
                                vch_admission *verdict, vouch_error *err)
 {
@@ -166,7 +186,8 @@ static vouch_code read_message(const vch_gate *g, const vch_tls_peer *peer, vouc
 static vouch_code admit(void *context, const vch_tls_peer *peer, vouch_span message, void **session,
                         vouch_error *err)
 {
-    const vch_gate *g = context;
+    const view now = look(context);
+    const view *g = &now;
     vch_admission_request request = { 0 };
     vch_admission verdict = { 0 };
     vch_admitted_peer *admitted = NULL;
@@ -218,20 +239,45 @@ vouch_code vch_gate_new(const vch_gate_options *options, vch_gate **out, vouch_e
     vch_gate *g = calloc(1, sizeof *g);
     if (g == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "gate: out of memory");
-    g->participant = options->participant;
-    g->roster = options->roster;
-    g->on_verdict = options->on_verdict;
-    g->observer = options->observer;
-    g->server_name = options->server_name;
-    if (g->server_name == NULL && p->file != NULL)
-        g->server_name = aggregator_of(p->federation);
+    if (pthread_mutex_init(&g->lock, NULL) != 0) {
+        free(g);
+        return vouch_fail(err, VOUCH_E_MEMORY, "gate: no lock");
+    }
+    atomic_init(&g->last_code, (int)VCH_ADMISSION_NONE);
+    g->now = (view) { .participant = options->participant,
+                      .roster = options->roster,
+                      .server_name = options->server_name,
+                      .on_verdict = options->on_verdict,
+                      .observer = options->observer,
+                      .last_code = &g->last_code };
+    if (g->now.server_name == NULL && p->file != NULL)
+        g->now.server_name = aggregator_of(p->federation);
     *out = g;
     return VOUCH_OK;
 }
 
 void vch_gate_free(vch_gate *g)
 {
+    if (g == NULL)
+        return;
+    (void)pthread_mutex_destroy(&g->lock);
     free(g);
+}
+
+void vch_gate_switch(vch_gate *g, vch_participant *participant, vch_roster *roster)
+{
+    (void)pthread_mutex_lock(&g->lock);
+    if (g->now.roster != NULL)
+        vch_roster_retire(g->now.roster);
+    g->now.participant = participant;
+    g->now.roster = roster;
+    (void)pthread_mutex_unlock(&g->lock);
+    g->generation = 0; /* whatever the new one's is, it is to be shown */
+}
+
+vch_admission_code vch_gate_last_code(vch_gate *g)
+{
+    return (vch_admission_code)atomic_exchange(&g->last_code, (int)VCH_ADMISSION_NONE);
 }
 
 /* Does some peer of ours come without evidence? */
@@ -247,21 +293,22 @@ static bool meets_unattested(const vch_participant *p)
     return false;
 }
 
-static bool speaks_h2(const vch_gate *g, const vch_credentials *c)
+static bool speaks_h2(const view *g, const vch_credentials *c)
 {
     return c->stock.size > 0 && meets_unattested(g->participant);
 }
 
 vouch_code vch_gate_tls_settings(vch_gate *g, vch_tls_settings **out, vouch_error *err)
 {
-    const vch_credentials *c = vch_participant_credentials(g->participant);
+    const view now = look(g);
+    const vch_credentials *c = vch_participant_credentials(now.participant);
     const vch_tls_identity vouch = { .certificate = c->certificate, .key = c->key };
     const vch_tls_identity stock = { .certificate = c->stock, .key = c->key };
     const vch_tls_options options = {
-        .server = g->participant->role == VCH_ROLE_AGGREGATOR,
+        .server = now.participant->role == VCH_ROLE_AGGREGATOR,
         .gate = vch_gate_functions(g),
         .vouch = &vouch,
-        .stock = speaks_h2(g, c) ? &stock : NULL,
+        .stock = speaks_h2(&now, c) ? &stock : NULL,
     };
     vouch_code rc = vch_tls_settings_new(&options, out, err);
     if (rc == VOUCH_OK)
@@ -272,13 +319,14 @@ vouch_code vch_gate_tls_settings(vch_gate *g, vch_tls_settings **out, vouch_erro
 
 vouch_code vch_gate_renew(vch_gate *g, vch_tls_settings *settings, vouch_error *err)
 {
-    if (vch_participant_generation(g->participant) == g->generation)
+    const view now = look(g);
+    if (vch_participant_generation(now.participant) == g->generation)
         return VOUCH_OK;
-    const vch_credentials *c = vch_participant_credentials(g->participant);
+    const vch_credentials *c = vch_participant_credentials(now.participant);
     const vch_tls_identity vouch = { .certificate = c->certificate, .key = c->key };
     const vch_tls_identity stock = { .certificate = c->stock, .key = c->key };
     vouch_code rc = vch_tls_settings_renew(settings, VCH_TLS_FACE_VOUCH, &vouch, err);
-    if (rc == VOUCH_OK && speaks_h2(g, c))
+    if (rc == VOUCH_OK && speaks_h2(&now, c))
         rc = vch_tls_settings_renew(settings, VCH_TLS_FACE_STOCK, &stock, err);
     if (rc == VOUCH_OK)
         g->generation = c->generation;

@@ -32,6 +32,17 @@ VOUCH_MUST_CHECK vouch_code vch_gate_new(const vch_gate_options *options, vch_ga
 void vch_gate_free(vch_gate *g); /* after every connection that uses it is gone */
 VCH_DEFINE_DROP(vch_gate_drop, vch_gate, vch_gate_free)
 
+/*
+ * A policy change: from now on `participant` and `roster` (both kept) judge and are shown, after
+ * vch_gate_renew(). Who was admitted under the old roster stands until its calls are done
+ * (VCH_STANDING_REATTEST). The old ones must outlive the gate: calls of workers may still use them.
+ * From the thread that uses the settings. The aggregator's name must be the same.
+ */
+void vch_gate_switch(vch_gate *g, vch_participant *participant, vch_roster *roster);
+
+/* The code of the newest verdict since this was asked last. */
+vch_admission_code vch_gate_last_code(vch_gate *g);
+
 /* The functions for net/tls; its sessions are `vch_admitted_peer`. The gate must outlive them. */
 vch_tls_gate vch_gate_functions(vch_gate *g);
 

@@ -20,6 +20,7 @@ struct vch_roster {
     pthread_mutex_t lock;
     entry *entries;
     size_t count;
+    bool retired;
 };
 
 struct vch_roster_seat {
@@ -142,6 +143,30 @@ bool vch_roster_seat_replaced(const vch_roster_seat *seat_held)
     bool replaced = r->entries[seat_held->index].epoch != seat_held->epoch;
     (void)pthread_mutex_unlock(&r->lock);
     return replaced;
+}
+
+void vch_roster_retire(vch_roster *r)
+{
+    (void)pthread_mutex_lock(&r->lock);
+    r->retired = true;
+    (void)pthread_mutex_unlock(&r->lock);
+}
+
+bool vch_roster_is_retired(vch_roster *r)
+{
+    (void)pthread_mutex_lock(&r->lock);
+    bool retired = r->retired;
+    (void)pthread_mutex_unlock(&r->lock);
+    return retired;
+}
+
+bool vch_roster_was_admitted(vch_roster *r, const char *name)
+{
+    (void)pthread_mutex_lock(&r->lock);
+    const entry *e = find(r, name);
+    bool admitted = e != NULL && e->epoch > 0;
+    (void)pthread_mutex_unlock(&r->lock);
+    return admitted;
 }
 
 size_t vch_roster_connections(vch_roster *r, const char *name)

@@ -54,6 +54,13 @@ void vch_roster_leave(vch_roster_seat *seat);
 /* Has a newer certificate of the name taken over? */
 bool vch_roster_seat_replaced(const vch_roster_seat *seat);
 
+/* Another policy holds now: whoever sits here is to be appraised anew elsewhere. */
+void vch_roster_retire(vch_roster *r);
+bool vch_roster_is_retired(vch_roster *r);
+
+/* Was a certificate of that name ever admitted here? */
+bool vch_roster_was_admitted(vch_roster *r, const char *name);
+
 /* Connections of a name that stand at the moment. */
 size_t vch_roster_connections(vch_roster *r, const char *name);
 

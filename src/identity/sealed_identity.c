@@ -1,6 +1,6 @@
 /*
  * [ "vouch-identity-1", salt, claims, CA certificate or null, sealed ]; sealed is AES-256-GCM over
- * [ key, CA key or null, successor or null ] (keys in PEM), with the three items before it as
+ * [ key, CA key or null, successor or null, previous policy or null ] (keys in PEM), with the items before it as
  * associated data. The salt is drawn for each file, so its key serves one nonce, of zeroes.
  */
 #include "identity/sealed_identity.h"
@@ -19,7 +19,7 @@
 #define MAGIC "vouch-identity-1"
 #define PURPOSE "identity"
 #define ITEMS 5
-#define SECRET_ITEMS 3
+#define SECRET_ITEMS 4
 #define PLAIN_MAX_SIZE ((size_t)4096)
 
 static const uint8_t nonce[VCH_AEAD_NONCE_SIZE];
@@ -145,6 +145,15 @@ static vouch_code check_parts(const vch_sealed_identity *s, const vch_identity_p
     return rc;
 }
 
+/* 32 bytes or none. */
+static bool take_digest(vouch_span from, bool *out_has, uint8_t out[static 32])
+{
+    *out_has = from.size != 0;
+    if (from.size == 32)
+        memcpy(out, from.data, 32);
+    return from.size == 0 || from.size == 32;
+}
+
 static vouch_code take_parts(const vch_sealed_identity *s, vouch_span plain, const char *address,
                              vch_identity_parts *out, vouch_error *err)
 {
@@ -153,15 +162,14 @@ static vouch_code take_parts(const vch_sealed_identity *s, vouch_span plain, con
     vouch_span key = vch_cbor_bytes(&c);
     vouch_span ca_key = bytes_or_null(&c);
     vouch_span successor = bytes_or_null(&c);
+    vouch_span previous = bytes_or_null(&c);
     vouch_code rc = vch_cbor_finish(&c, "sealed keys", err);
     if (rc != VOUCH_OK)
         return rc;
-    if (count != SECRET_ITEMS || (successor.size != 0 && successor.size != sizeof out->successor)
+    if (count != SECRET_ITEMS || !take_digest(successor, &out->has_successor, out->successor)
+        || !take_digest(previous, &out->has_previous, out->previous)
         || (ca_key.size != 0) != (s->ca.size != 0) || (ca_key.size != 0) != (address != NULL))
         return vouch_fail(err, VOUCH_E_FORMAT, "sealed keys of another form");
-    out->has_successor = successor.size != 0;
-    if (out->has_successor)
-        memcpy(out->successor, successor.data, sizeof out->successor);
     rc = vch_key_from_private_pem(key, &out->key, err);
     if (rc == VOUCH_OK && ca_key.size != 0)
         rc = vch_federation_ca_restore(address, ca_key, s->ca, &out->ca, err);
@@ -205,6 +213,7 @@ static vouch_code put_secret_items(const vch_identity_parts *p, vch_secret *room
     vch_cbor_put_bytes(&out, (vouch_span) { key.data, key.size });
     put_bytes_or_null(&out, (vouch_span) { ca_key.data, ca_key.size });
     put_bytes_or_null(&out, (vouch_span) { p->successor, p->has_successor ? 32 : 0 });
+    put_bytes_or_null(&out, (vouch_span) { p->previous, p->has_previous ? 32 : 0 });
     *size = out.size;
     return vch_buffer_finish(&out, "sealed keys", err);
 }

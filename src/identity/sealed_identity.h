@@ -26,6 +26,8 @@ typedef struct vch_identity_parts {
     vch_federation_ca *ca; /* an aggregator's; else NULL */
     bool has_successor;    /* what the policy of then pinned: who may sign the next one */
     uint8_t successor[32];
+    bool has_previous; /* it was taken over from the policy with this digest: state of then opens */
+    uint8_t previous[32];
 } vch_identity_parts;
 void vch_identity_parts_drop(vch_identity_parts *p); /* frees; safe twice */
 

@@ -77,6 +77,9 @@ VOUCH_MUST_CHECK vouch_code vch_tls_peer_export(const vch_tls_peer *peer, const 
 /* Before the gate refuses: the class that the peer is told ("policy"); a constant text. */
 void vch_tls_peer_set_reason(const vch_tls_peer *peer, const char *reason);
 
+/* Is this error a server's refusal of us for that class? */
+bool vch_tls_refused_for(const vouch_error *err, const char *reason);
+
 /* What we present on one face: a certificate, what follows it, and its key. */
 typedef struct vch_tls_identity {
     vouch_span certificate;  /* DER */

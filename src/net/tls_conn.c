@@ -291,6 +291,8 @@ static step step_handshake(vch_tls_conn *c)
     return STEP_ON;
 }
 
+#define REFUSED_FOR "the server refuses us: "
+
 /* Is what came in the server's place of a message a refusal? Then the error says its class. */
 static bool is_refusal(vouch_span message, vouch_error *why)
 {
@@ -303,8 +305,16 @@ static bool is_refusal(vouch_span message, vouch_error *why)
         uint8_t ch = cursor.rest.data[i];
         text[i] = (char)(ch >= 0x20 && ch < 0x7f ? ch : '?');
     }
-    (void)!vouch_fail(why, VOUCH_E_REFUSED, "the server refuses us: %s", text);
+    (void)!vouch_fail(why, VOUCH_E_REFUSED, REFUSED_FOR "%s", text);
     return true;
+}
+
+bool vch_tls_refused_for(const vouch_error *err, const char *reason)
+{
+    const char *root = err->frame[0];
+    size_t size = sizeof REFUSED_FOR - 1;
+    return err->depth > 0 && strncmp(root, REFUSED_FOR, size) == 0
+           && strcmp(root + size, reason) == 0;
 }
 
 static step take_message(vch_tls_conn *c)

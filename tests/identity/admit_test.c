@@ -842,6 +842,30 @@ static void an_attested_certificate_over_h2_is_refused(void **state)
 
 /* --- connections --- */
 
+static void the_last_calls_begin_early_enough_to_end_before_vouch_exp(void **state)
+{
+    (void)state;
+    visit v;
+    vch_roster *roster = NULL;
+    vch_admission a = { 0 };
+    vch_admitted_peer *peer = NULL;
+    CHECK(vch_roster_new(vch_attestation_file_federation(w.file), &roster, NULL) == VOUCH_OK);
+    vch_admission_rules rules = world_rules(&w);
+    begin(&v, WORLD_COL1);
+    v.e.claims.exp_unix_s = v.e.exp_unix_s = WORLD_NOW + 1800;
+    issue(&v);
+    take_token(&v);
+    v.request.roster = roster;
+    vch_admit(&rules, &v.request, &a, &peer);
+    CHECK(a.code == VCH_ADMITTED);
+    CHECK(vch_admitted_peer_standing(peer, WORLD_NOW + 1199) == VCH_STANDING_GOOD);
+    CHECK(vch_admitted_peer_standing(peer, WORLD_NOW + 1200) == VCH_STANDING_REATTEST);
+    CHECK(vch_admitted_peer_standing(peer, WORLD_NOW + 1800) == VCH_STANDING_EXPIRED);
+    vch_admitted_peer_free(peer);
+    end(&v);
+    vch_roster_free(roster);
+}
+
 static void a_newer_certificate_replaces_the_connections_of_the_older(void **state)
 {
     (void)state;
@@ -871,6 +895,10 @@ static void a_newer_certificate_replaces_the_connections_of_the_older(void **sta
     CHECK(vch_admitted_peer_standing(peers[0], WORLD_NOW) == VCH_STANDING_REPLACED);
     CHECK(vch_admitted_peer_standing(peers[1], WORLD_NOW) == VCH_STANDING_GOOD);
     CHECK(vch_admitted_peer_standing(NULL, WORLD_NOW) == VCH_STANDING_GONE);
+    CHECK(vch_roster_was_admitted(roster, "col1") && !vch_roster_was_admitted(roster, "col2"));
+    vch_roster_retire(roster); /* another policy holds */
+    CHECK(vch_admitted_peer_standing(peers[1], WORLD_NOW) == VCH_STANDING_REATTEST);
+    CHECK(vch_admitted_peer_standing(peers[0], WORLD_NOW) == VCH_STANDING_REPLACED);
     vch_admitted_peer_free(peers[0]);
     vch_admitted_peer_free(peers[1]);
     end(&first);
@@ -1071,6 +1099,7 @@ int main(void)
         TEST(a_pki_peer_must_be_the_one_expected),
         TEST(without_a_federation_a_usable_name_is_asked_for),
         TEST(an_attested_certificate_over_h2_is_refused),
+        TEST(the_last_calls_begin_early_enough_to_end_before_vouch_exp),
         TEST(a_newer_certificate_replaces_the_connections_of_the_older),
         TEST(a_ninth_connection_and_an_older_certificate_are_refused),
         TEST(a_roster_of_another_federation_seats_nobody),

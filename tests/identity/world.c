@@ -57,11 +57,11 @@ void world_policy_text(const world *w, const world_policy *p, vch_buffer *out)
         out,
         "version: 1\n"
         "federation:\n"
-        "  id: 000102030405060708090a0b0c0d0e0f\n"
-        "  from: 2026-12-01T09:00:00Z\n"
+        "  id: %s\n"
+        "  from: %s\n"
         "  enable: {aggregator: %s, collaborator: true}\n"
         "  initial_model: "
-        "1111111111111111111111111111111111111111111111111111111111111111\n"
+        "'%s11111111111111111111111111111111111111111111111111111111111111'\n"
         "  participants:\n"
         "    - {name: %s, role: aggregator, enrolment: '%s'}\n"
         "    - {name: col1, role: collaborator, enrolment: '%s'%s}\n"
@@ -74,15 +74,17 @@ void world_policy_text(const world *w, const world_policy *p, vch_buffer *out)
         "  token_issuers: [{base_url: '%s', root: '%s'}]\n"
         "  channel: %s\n"
         "  roots: ['%s']\n"
-        "  model_export: clear\n%s%s"
+        "  model_export: %s\n%s%s"
         "local:\n"
         "  collateral: {dir: '%s'}\n%s",
-        usually(p->enable_aggregator, "true"), WORLD_AGGREGATOR, pins[WORLD_AGG], pins[WORLD_COL1],
+        usually(p->id, "000102030405060708090a0b0c0d0e0f"),
+        usually(p->from, "2026-12-01T09:00:00Z"), usually(p->enable_aggregator, "true"),
+        usually(p->initial_model, "11"), WORLD_AGGREGATOR, pins[WORLD_AGG], pins[WORLD_COL1],
         usually(p->col1, ""), pins[WORLD_COL2], usually(p->col2, ", attested: false"), aggregator,
         collaborator, usually(p->collaborator, ""), usually(p->tcb, "{accept: [UpToDate]}"),
         usually(p->token, "required"), WORLD_ISSUER, issuer_root, usually(p->channel, "key"),
-        usually(p->root, root), usually(p->federation, ""), usually(p->top, ""), w->collateral_dir,
-        usually(p->local, ""));
+        usually(p->root, root), usually(p->model_export, "clear"), usually(p->federation, ""),
+        usually(p->top, ""), w->collateral_dir, usually(p->local, ""));
 }
 
 static void drop_policy(world *w)

@@ -52,6 +52,10 @@ typedef struct world_policy {
     const char *collaborator;      /* further measurements: ", {mrenclave: '...'}" */
     const char *root;              /* 64 hex digits; usual: the platform's */
     const char *local;             /* lines under `local:` */
+    const char *id;                /* of the federation, 32 hex digits */
+    const char *from;              /* a moment */
+    const char *initial_model;     /* the two hex digits that it begins with */
+    const char *model_export;      /* "clear" */
     const char *federation;        /* further lines of `federation:` */
     const char *top;               /* further lines at the left margin */
 } world_policy;
