@@ -5,7 +5,9 @@
 
 #include "cli/commands.h"
 #include "cli/endpoint.h"
+#include "cli/quarantine.h"
 #include "cli/site.h"
+#include "cli/site_policy.h"
 #include "crypto/secure_heap.h"
 #include "fed/aggregator/aggregator.h"
 #include "fed/aggregator/model_file.h"
@@ -108,7 +110,10 @@ typedef struct service {
     vch_aggregator *aggregator;
     vch_grpc_server *server;
     vch_timer *care;
-    vch_signal *signals[2];
+    vch_signal *signals[3];
+    vch_site_policy *policy;
+    vch_quarantine *quarantine;
+    bool laggards_named; /* those who did not come back after the last change of policy */
     FILE *metrics_file;
     vch_metrics metrics;
     vouch_code rc; /* how the federation ended */
@@ -124,7 +129,9 @@ static void drop_service(service *s)
     for (size_t i = 0; i < sizeof s->signals / sizeof *s->signals; i++)
         vch_signal_free(s->signals[i]);
     vch_loop_free(s->loop);
+    vch_site_policy_free(s->policy);
     vch_site_drop(&s->site);
+    vch_quarantine_free(s->quarantine);
     if (s->metrics_file != NULL)
         (void)fclose(s->metrics_file);
 }
@@ -151,6 +158,40 @@ static void on_signal(void *context, int number)
     vch_grpc_server_stop(s->server, LAST_GRACE_MS, on_stopped, s);
 }
 
+static void on_hangup(void *context, int number)
+{
+    service *s = context;
+    (void)number;
+    vch_site_policy_hurry(s->policy);
+}
+
+/* One that stands with a good connection is not put out by a second process of its site. */
+static void on_note(void *context, const char *name, const char *reason)
+{
+    service *s = context;
+    if (reason == NULL)
+        vch_aggregator_readmit(s->aggregator, name);
+    else if (s->site.roster == NULL || vch_roster_connections(s->site.roster, name) == 0)
+        vch_aggregator_quarantine(s->aggregator, name, reason);
+}
+
+/* docs/protocol.md section 6: ten minutes after a change of policy nobody waits for a laggard. */
+static void name_laggards(service *s)
+{
+    int64_t switched = vch_site_policy_switched_unix_s(s->policy);
+    if (s->laggards_named || switched == 0 || vch_clock_unix_s() < switched + VCH_POLICY_CHANGE_S)
+        return;
+    const vch_federation *f = vch_attestation_file_federation(s->site.attestation);
+    for (size_t i = 0; i < f->member_count; i++) {
+        const vch_member *m = &f->members[i];
+        if (m->attested && m->role == VCH_ROLE_COLLABORATOR
+            && !vch_roster_was_admitted(s->site.roster, m->name))
+            vch_aggregator_quarantine(s->aggregator, m->name,
+                                      "not admitted within 10 minutes of the change of policy");
+    }
+    s->laggards_named = true;
+}
+
 static bool is_to_be_appraised_anew(void *context, void *session)
 {
     (void)context;
@@ -170,6 +211,10 @@ static void take_care(void *context)
 {
     service *s = context;
     vouch_error err = { 0 };
+    if (vch_site_policy_turn(s->policy))
+        s->laggards_named = false;
+    vch_quarantine_drain(s->quarantine, on_note, s);
+    name_laggards(s);
     if (vch_gate_renew(s->site.gate, s->site.tls, &err) != VOUCH_OK)
         vch_log(&s->rt->log, VCH_LOG_ERROR, "certificate.not_renewed",
                 VCH_STR("reason", vouch_error_text(&err, (char[1024]) { 0 }, 1024)));
@@ -277,7 +322,11 @@ static void announce(service *s, vch_endpoint at)
 static vouch_code serve(service *s, const values *v, vouch_error *err)
 {
     vch_endpoint at;
-    vouch_code rc = vch_site_read(&s->site_options, &s->site, err);
+    vouch_code rc = vch_quarantine_new(&s->quarantine, err);
+    s->site_options.on_verdict = vch_quarantine_note;
+    s->site_options.observer = s->quarantine;
+    if (rc == VOUCH_OK)
+        rc = vch_site_read(&s->site_options, &s->site, err);
     if (rc == VOUCH_OK)
         rc = find_endpoint(s, v->listen, &at, err);
     if (rc == VOUCH_OK)
@@ -289,11 +338,15 @@ static vouch_code serve(service *s, const values *v, vouch_error *err)
     if (rc == VOUCH_OK)
         rc = vch_site_enter(&s->site_options, &s->site, err);
     if (rc == VOUCH_OK)
+        rc = vch_site_policy_new(&s->site_options, &s->site, &s->policy, err);
+    if (rc == VOUCH_OK)
         rc = make_server(s, &at, v, err);
     if (rc == VOUCH_OK)
         rc = vch_signal_new(s->loop, SIGTERM, on_signal, s, &s->signals[0], err);
     if (rc == VOUCH_OK)
         rc = vch_signal_new(s->loop, SIGINT, on_signal, s, &s->signals[1], err);
+    if (rc == VOUCH_OK)
+        rc = vch_signal_new(s->loop, SIGHUP, on_hangup, s, &s->signals[2], err);
     if (rc == VOUCH_OK)
         rc = vch_timer_new(s->loop, take_care, s, &s->care, err);
     if (rc != VOUCH_OK)

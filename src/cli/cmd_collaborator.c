@@ -7,6 +7,7 @@
 #include "cli/endpoint.h"
 #include "cli/runner_file.h"
 #include "cli/site.h"
+#include "cli/site_policy.h"
 #include "crypto/rand.h"
 #include "crypto/secure_heap.h"
 #include "fed/collaborator/collaborator.h"
@@ -16,6 +17,7 @@
 #include "net/loop.h"
 
 #define COMMAND "vouch collaborator start"
+#define CARE_MS 2000 /* a next policy, its moment */
 
 typedef struct values {
     vch_common_options common;
@@ -97,7 +99,9 @@ typedef struct client {
     vch_runner runner;
     vch_loop *loop;
     vch_collaborator *collaborator;
-    vch_signal *signals[2];
+    vch_signal *signals[3];
+    vch_timer *care;
+    vch_site_policy *policy;
     vch_endpoint aggregator;
     bool stopping;
 } client;
@@ -152,16 +156,44 @@ static vouch_code load_runner(client *c, const values *v, vouch_error *err)
     return rc;
 }
 
+/* docs/protocol.md section 6: refusals for `policy` within ten minutes of a change may pass. */
+static bool is_change_of_policy(const client *c, const vouch_error *err)
+{
+    vch_admission_code code = vch_gate_last_code(c->site.gate);
+    bool ours = code != VCH_ADMISSION_NONE && vch_admission_code_class(code) == VCH_CLASS_POLICY;
+    bool theirs = vch_tls_refused_for(err, vch_admission_class_name(VCH_CLASS_POLICY));
+    return (ours || theirs) && vch_site_policy_is_changing(c->policy);
+}
+
+static void take_care(void *context)
+{
+    client *c = context;
+    (void)vch_site_policy_turn(c->policy);
+    vch_timer_start(c->care, CARE_MS);
+}
+
+static void on_hangup(void *context, int number)
+{
+    client *c = context;
+    (void)number;
+    vch_site_policy_hurry(c->policy);
+}
+
 static vouch_code connect_anew(void *context, vch_grpc_client **out, vouch_error *err)
 {
     client *c = context;
+    (void)vch_site_policy_turn(c->policy);
     vouch_code rc = vch_gate_renew(c->site.gate, c->site.tls, err);
     if (rc != VOUCH_OK)
         return rc;
+    (void)vch_gate_last_code(c->site.gate);
     const vch_grpc_client_options how = {
         .loop = c->loop, .tls = c->site.tls, .host = c->aggregator.host, .port = c->aggregator.port
     };
-    return vch_grpc_client_connect(&how, out, err);
+    rc = vch_grpc_client_connect(&how, out, err);
+    if (rc == VOUCH_E_REFUSED && is_change_of_policy(c, err))
+        return vouch_wrap(err, VOUCH_E_NETWORK, "the policy is changing");
+    return rc;
 }
 
 /* For jitter only: a failed draw waits the shortest time. */
@@ -201,6 +233,8 @@ static vouch_code take_part(client *c, const values *v, vouch_error *err)
     if (rc == VOUCH_OK)
         rc = find_aggregator(c, v->connect, err);
     if (rc == VOUCH_OK)
+        rc = vch_site_policy_new(&c->site_options, &c->site, &c->policy, err);
+    if (rc == VOUCH_OK)
         rc = vch_loop_new(&c->loop, err); /* the runner takes turns with it */
     if (rc == VOUCH_OK)
         rc = load_runner(c, v, err); /* its child is started before there is any key */
@@ -221,6 +255,12 @@ static vouch_code take_part(client *c, const values *v, vouch_error *err)
         rc = vch_signal_new(c->loop, SIGTERM, on_signal, c, &c->signals[0], err);
     if (rc == VOUCH_OK)
         rc = vch_signal_new(c->loop, SIGINT, on_signal, c, &c->signals[1], err);
+    if (rc == VOUCH_OK)
+        rc = vch_signal_new(c->loop, SIGHUP, on_hangup, c, &c->signals[2], err);
+    if (rc == VOUCH_OK)
+        rc = vch_timer_new(c->loop, take_care, c, &c->care, err);
+    if (rc == VOUCH_OK)
+        vch_timer_start(c->care, CARE_MS);
     return rc == VOUCH_OK ? vch_collaborator_run(c->collaborator, err) : rc;
 }
 

@@ -21,6 +21,8 @@ int vch_cmd_token_verify(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_policy_check(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_policy_explain(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_policy_import(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_policy_load(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_policy_sign(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_plan_initialize(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_plan_print(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_plan_hash(vch_runtime *rt, int argc, char *argv[]);

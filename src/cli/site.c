@@ -46,6 +46,16 @@ static vouch_code read_plan(const vch_site_options *o, vch_site *site, vouch_err
     return as_configuration(rc, "the plan", err);
 }
 
+vouch_code vch_site_attestation_load(const vch_site_options *o, const char *path,
+                                     vch_faults *faults, vch_attestation_file **out,
+                                     vouch_error *err)
+{
+    const vch_local_overrides overrides = { .attestation_dir =
+                                                o->rt->environment(NULL, "VOUCH_ATTESTATION_DIR"),
+                                            .verifier_url = o->rt->environment(NULL, "AVS_URL") };
+    return vch_attestation_file_load(path, &overrides, faults, out, err);
+}
+
 static vouch_code read_attestation(const vch_site_options *o, vch_site *site, vouch_error *err)
 {
     const char *path = o->attestation_path;
@@ -54,11 +64,8 @@ static vouch_code read_attestation(const vch_site_options *o, vch_site *site, vo
             return VOUCH_OK;
         path = VCH_SITE_ATTESTATION;
     }
-    const vch_local_overrides overrides = { .attestation_dir =
-                                                o->rt->environment(NULL, "VOUCH_ATTESTATION_DIR"),
-                                            .verifier_url = o->rt->environment(NULL, "AVS_URL") };
     VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
-    vouch_code rc = vch_attestation_file_load(path, &overrides, &faults, &site->attestation, err);
+    vouch_code rc = vch_site_attestation_load(o, path, &faults, &site->attestation, err);
     print_faults(o->rt, &faults);
     return as_configuration(rc, "what the federation agreed on", err);
 }
@@ -214,23 +221,22 @@ static vouch_code find_places(const vch_site_options *o, const vch_site *site, p
                       no_roots ? "ROOT_CERT_PATH (a directory for the federation's root)" : "");
 }
 
-static vouch_code write_documents(const vch_site_options *o, const vch_site *site,
-                                  const places *where, vouch_error *err)
+vouch_code vch_site_write_documents(const vch_site_options *o, const vch_site *site,
+                                    vouch_error *err)
 {
+    places where = { 0 };
     if (!site->attested)
         return VOUCH_OK;
-    vouch_code rc = vch_dir_make(where->reports, 0755, err);
+    vouch_code rc = find_places(o, site, &where, err);
     if (rc == VOUCH_OK)
-        rc = vch_participant_write_passport(site->participant, where->reports, err);
+        rc = vch_dir_make(where.reports, 0755, err);
+    if (rc == VOUCH_OK)
+        rc = vch_participant_write_passport(site->participant, where.reports, err);
     if (rc != VOUCH_OK || o->role != VCH_ROLE_AGGREGATOR)
         return rc;
-    rc = vch_dir_make(where->roots, 0755, err);
-    return rc == VOUCH_OK ? vch_participant_write_root(site->participant, where->roots, err) : rc;
+    rc = vch_dir_make(where.roots, 0755, err);
+    return rc == VOUCH_OK ? vch_participant_write_root(site->participant, where.roots, err) : rc;
 }
-
-typedef struct pki_paths {
-    char cert[VCH_PATH_SIZE], key[VCH_PATH_SIZE], chain[VCH_PATH_SIZE];
-} pki_paths;
 
 static bool format_path(char out[static VCH_PATH_SIZE], const char *folder, const char *middle,
                         const char *name, const char *end)
@@ -240,7 +246,7 @@ static bool format_path(char out[static VCH_PATH_SIZE], const char *folder, cons
 }
 
 /* OpenFL's places; an aggregator's file carries its address in lower case. */
-static vouch_code find_pki(const vch_site_options *o, const vch_site *site, pki_paths *out,
+static vouch_code find_pki(const vch_site_options *o, const vch_site *site, vch_site_pki *out,
                            vouch_error *err)
 {
     const char *folder = site->view->cert_folder;
@@ -267,7 +273,7 @@ static void name_missing(vch_buffer *list, const char *path)
 }
 
 /* Without attestation these files are all there is: name every one that is missing at once. */
-static vouch_code check_pki(const vch_site *site, const pki_paths *pki, vouch_error *err)
+static vouch_code check_pki(const vch_site *site, const vch_site_pki *pki, vouch_error *err)
 {
     VCH_SCOPED(vch_buffer_drop) vch_buffer list = vch_buffer_with_cap((size_t)4 * VCH_PATH_SIZE);
     if (site->attestation != NULL)
@@ -281,39 +287,51 @@ static vouch_code check_pki(const vch_site *site, const pki_paths *pki, vouch_er
     return vouch_fail(err, VOUCH_E_CONFIG, "the PKI of '%s' lacks %s", site->name, text);
 }
 
-vouch_code vch_site_enter(const vch_site_options *o, vch_site *site, vouch_error *err)
+vouch_code vch_site_participant_options(const vch_site_options *o, const vch_site *site,
+                                        const vch_attestation_file *file, vch_site_pki *pki,
+                                        vch_participant_options *out, vouch_error *err)
 {
-    places where = { 0 };
-    pki_paths pki;
-    vouch_code rc = find_places(o, site, &where, err);
-    if (rc == VOUCH_OK)
-        rc = find_pki(o, site, &pki, err);
-    if (rc == VOUCH_OK)
-        rc = check_pki(site, &pki, err);
+    vouch_code rc = find_pki(o, site, pki, err);
     if (rc != VOUCH_OK)
         return rc;
-    const vch_participant_options options = {
-        .file = site->attestation,
+    *out = (vch_participant_options) {
+        .file = file,
         .role = o->role,
         .name = site->name,
         .address = o->role == VCH_ROLE_AGGREGATOR ? site->view->agg_addr : NULL,
         .plan_digest = site->view->claim,
-        .pki_cert = vch_file_exists(pki.cert) ? pki.cert : NULL,
-        .pki_key = vch_file_exists(pki.key) ? pki.key : NULL,
-        .pki_chain = vch_file_exists(pki.chain) ? pki.chain : NULL,
+        .pki_cert = vch_file_exists(pki->cert) ? pki->cert : NULL,
+        .pki_key = vch_file_exists(pki->key) ? pki->key : NULL,
+        .pki_chain = vch_file_exists(pki->chain) ? pki->chain : NULL,
         .api_key = o->rt->environment(NULL, "ITA_API_KEY"),
-        .state =
-            site->attestation == NULL ? NULL : vch_attestation_file_local(site->attestation)->state,
+        .state = file == NULL ? NULL : vch_attestation_file_local(file)->state,
         .log = &o->rt->log
     };
-    rc = vch_participant_new(&options, &site->participant, err);
+    return VOUCH_OK;
+}
+
+vouch_code vch_site_enter(const vch_site_options *o, vch_site *site, vouch_error *err)
+{
+    places where = { 0 };
+    vch_site_pki pki;
+    vch_participant_options options = { 0 };
+    vouch_code rc = find_places(o, site, &where, err);
     if (rc == VOUCH_OK)
-        rc = write_documents(o, site, &where, err);
+        rc = vch_site_participant_options(o, site, site->attestation, &pki, &options, err);
+    if (rc == VOUCH_OK)
+        rc = check_pki(site, &pki, err);
+    if (rc == VOUCH_OK)
+        rc = vch_participant_new(&options, &site->participant, err);
+    if (rc == VOUCH_OK)
+        rc = vch_site_write_documents(o, site, err);
     if (rc == VOUCH_OK && site->attestation != NULL)
         rc = vch_roster_new(vch_attestation_file_federation(site->attestation), &site->roster, err);
     if (rc != VOUCH_OK)
         return rc;
-    const vch_gate_options gate = { .participant = site->participant, .roster = site->roster };
+    const vch_gate_options gate = { .participant = site->participant,
+                                    .roster = site->roster,
+                                    .on_verdict = o->on_verdict,
+                                    .observer = o->observer };
     rc = vch_gate_new(&gate, &site->gate, err);
     if (rc == VOUCH_OK)
         rc = vch_gate_tls_settings(site->gate, &site->tls, err);

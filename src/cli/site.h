@@ -9,6 +9,7 @@
 
 #include "base/scope.h"
 #include "fed/plan/plan.h"
+#include "host/file.h"
 #include "identity/attestation_file.h"
 #include "identity/participant.h"
 #include "identity/peer.h"
@@ -28,7 +29,14 @@ typedef struct vch_site_options {
     const char *federation_uuid;  /* NULL: computed */
     const char *openfl_release;   /* NULL: the default */
     const char *documents;        /* directory for passport and root; NULL: the environment's */
+    void (*on_verdict)(void *observer, const vch_admission *verdict); /* as vch_gate_options */
+    void *observer;
 } vch_site_options;
+
+/* OpenFL's places of the site's own certificate and key, and of the federation's PKI. */
+typedef struct vch_site_pki {
+    char cert[VCH_PATH_SIZE], key[VCH_PATH_SIZE], chain[VCH_PATH_SIZE];
+} vch_site_pki;
 
 typedef struct vch_site {
     vch_plan *plan;
@@ -54,6 +62,18 @@ VOUCH_MUST_CHECK vouch_code vch_site_read(const vch_site_options *options, vch_s
  */
 VOUCH_MUST_CHECK vouch_code vch_site_enter(const vch_site_options *options, vch_site *site,
                                            vouch_error *err);
+
+/* For a policy change. attestation.yaml with this host's overrides; `faults` may be NULL. */
+VOUCH_MUST_CHECK vouch_code vch_site_attestation_load(const vch_site_options *options,
+                                                      const char *path, vch_faults *faults,
+                                                      vch_attestation_file **out, vouch_error *err);
+/* What a participant of this site is made of under `file`; `pki` backs it. */
+VOUCH_MUST_CHECK vouch_code vch_site_participant_options(
+    const vch_site_options *options, const vch_site *site, const vch_attestation_file *file,
+    vch_site_pki *pki, vch_participant_options *out, vouch_error *err);
+/* Passport and root of the moment, where the environment wants them. */
+VOUCH_MUST_CHECK vouch_code vch_site_write_documents(const vch_site_options *options,
+                                                     const vch_site *site, vouch_error *err);
 
 void vch_site_drop(vch_site *site); /* after every connection that uses it; safe twice */
 
