@@ -9,7 +9,9 @@
 #include <openssl/crypto.h>
 
 #include "base/bytes.h"
+#include "base/scope.h"
 #include "corpus.h"
+#include "policy/import.h"
 #include "vouch/policy.h"
 #include "vouch/verifier.h"
 
@@ -375,6 +377,38 @@ static void a_policy_is_read_whole_or_not_at_all(void **state)
     CHECK(n > 20 && n < 10000);
 }
 
+/* Importers of other products' policies; jansson's own memory is not counted. */
+static void an_import_is_whole_or_an_error(void **state)
+{
+    (void)state;
+    static const char env[] =
+        "RA_TLS_MRENCLAVE=any\nRA_TLS_ISV_PROD_ID=1\nRA_TLS_ISV_SVN=3\n"
+        "RA_TLS_MRSIGNER=11111111111111111111111111111111111111111111111111111"
+        "11111111111\nRA_TLS_ALLOW_SW_HARDENING_NEEDED=1\n";
+    static const char manifest[] =
+        "{\"Packages\":{\"a\":{\"SignerID\":\"1111111111111111111111111111111111111111111111111111"
+        "111111111111\",\"ProductID\":43,\"SecurityVersion\":3}},\"Marbles\":{}}";
+    for (int marblerun = 0; marblerun < 2; marblerun++) {
+        long n = 0;
+        do {
+            VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+            VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(10000);
+            vouch_error err = { 0 };
+            failed = false;
+            until_failure = at = n++;
+            vouch_code rc =
+                marblerun == 1
+                    ? vch_policy_import_marblerun("m", vch_span_str(manifest), &faults, &out, &err)
+                    : vch_policy_import_env_file("e", vch_span_str(env), &faults, &out, &err);
+            until_failure = -1;
+            CHECK(failed || rc == VOUCH_OK);
+            if (rc == VOUCH_OK && failed && faults.more == 0) /* a warning may get lost */
+                fail_msg("allocation %ld: %s", at, vouch_code_name(rc));
+        } while (failed && n < 10000);
+        CHECK(n > 20 && n < 10000);
+    }
+}
+
 int main(void)
 {
     if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
@@ -386,6 +420,7 @@ int main(void)
         TEST(the_warm_path_takes_the_answer_and_no_more),
         TEST(a_verifier_is_built_whole_or_not_at_all),
         TEST(a_policy_is_read_whole_or_not_at_all),
+        TEST(an_import_is_whole_or_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
