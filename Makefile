@@ -5,7 +5,7 @@ T ?= 60
 # where `make install` puts things
 PREFIX ?= /usr/local
 
-.PHONY: all demo check lint asan tsan fuzz bench interop attacks install clean
+.PHONY: all demo check lint asan tsan mutate fuzz bench interop attacks install clean
 
 all: build/build.ninja
 	ninja -C build
@@ -26,6 +26,10 @@ asan: build-asan/build.ninja
 tsan: build-tsan/build.ninja
 	ninja -C build-tsan
 	tools/run_tests.py build-tsan --suite unit
+
+# Delete one refusal at a time in what decides, and see whether a test notices; stop and continue as you like.
+mutate: all
+	tools/mutate.py
 
 fuzz: build-fuzz/build.ninja
 	ninja -C build-fuzz
@@ -51,7 +55,7 @@ install: all
 	meson install -C build
 
 clean:
-	rm -rf build build-asan build-tsan build-fuzz
+	rm -rf build build-asan build-tsan build-fuzz build-mutate
 
 build/build.ninja:
 	tools/bootstrap

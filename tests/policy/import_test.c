@@ -32,6 +32,10 @@ static const struct {
 } good[] = {
     { ENV, "measurements:\n- mrenclave: '" HEX32 "'\ntcb:\n  accept:\n  - UpToDate\nversion: 1\n",
       0 },
+    { ENV "RA_TLS_ALLOW_SW_HARDENING_NEEDED=0\nRA_TLS_ALLOW_OUTDATED_TCB_INSECURE=yes\n"
+          "RA_TLS_ALLOW_HW_CONFIG_NEEDED=\nRA_TLS_ALLOW_DEBUG_ENCLAVE_INSECURE=01\n",
+      "measurements:\n- mrenclave: '" HEX32 "'\ntcb:\n  accept:\n  - UpToDate\nversion: 1\n",
+      0 }, /* only 1 switches something on */
     { "# a comment\nexport PATH=/bin\n" SIGNED "RA_TLS_ALLOW_SW_HARDENING_NEEDED='1'\r\n",
       "measurements:\n- min_svn: 3\n  mrsigner: '" HEX32 "'\n  prod_id: 1\ntcb:\n  accept:\n"
       "  - UpToDate\n  - SWHardeningNeeded\nversion: 1\n",
