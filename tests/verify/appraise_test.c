@@ -120,6 +120,15 @@ static void a_reason_refuses_whatever_else_is_set(void **state)
     CHECK(!vouch_appraisal_admits(&a));
 }
 
+static void a_chain_that_cannot_be_read_is_the_reason(void **state)
+{
+    fixture f = *(fixture *)*state;
+    vouch_span copy = corpus_copy(f.quote, f.quote.size);
+    corpus_bytes(copy)[copy.size - 40] ^= 0x80; /* no base64 */
+    expect_refusal(&f, copy, CORPUS_SGX_TIME, NULL, "pck_chain_malformed");
+    corpus_free(copy);
+}
+
 static void missing_collateral_is_a_reason_and_the_platform_is_still_shown(void **state)
 {
     fixture f = *(fixture *)*state;
@@ -326,6 +335,7 @@ int main(void)
         TEST(a_genuine_quote_has_its_status_and_claims),
         TEST(nothing_at_all_is_a_refusal),
         TEST(a_reason_refuses_whatever_else_is_set),
+        TEST(a_chain_that_cannot_be_read_is_the_reason),
         TEST(missing_collateral_is_a_reason_and_the_platform_is_still_shown),
         TEST(each_missing_part_is_a_reason),
         TEST(dates_are_judged_at_each_use_also_of_what_is_cached),
