@@ -28,6 +28,13 @@ void vch_clusters_assign(vch_clusters *clusters, const float *values, size_t cou
                          uint8_t *out_indices);
 
 /*
+ * OpenFL's decoders replace each index by its value in place, one key after the other in whatever order
+ * the map has: a value that equals another key, such as the zero of a sparse tensor, is replaced twice.
+ * Move such values aside by next to nothing.
+ */
+void vch_clusters_step_aside(vch_clusters *clusters);
+
+/*
  * Keep the ceil(share * count) values of the largest magnitude, zero for the rest. As in OpenFL,
  * 1e-7 is added to all that are kept if the least of them (a negative one, mostly) is below it.
  */

@@ -29,6 +29,7 @@ static vouch_code encode(const vch_pipeline *p, const vch_codec_values *in, vch_
     if (rc != VOUCH_OK)
         return rc;
     vch_clusters_assign(&clusters, in->values, count, indices);
+    vch_clusters_step_aside(&clusters);
     out->metadata_count = 2;
     rc = vch_metadata_put_shape(&out->metadata[0], in->shape, err);
     return rc == VOUCH_OK ? vch_indices_encode(&clusters, indices, count, work, 0, out, err) : rc;

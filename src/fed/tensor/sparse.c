@@ -8,6 +8,7 @@
 #include "fed/tensor/gzip.h"
 
 #define LEAST_KEPT 1e-7F
+#define NEXT_TO_ZERO 1e-30F
 
 static void swap(float *a, float *b)
 {
@@ -87,6 +88,17 @@ vouch_code vch_sparse(const float *values, size_t count, double share, float *ou
             out[i] += LEAST_KEPT;
     }
     return VOUCH_OK;
+}
+
+void vch_clusters_step_aside(vch_clusters *clusters)
+{
+    for (size_t c = 0; c < clusters->count; c++) {
+        float v = clusters->value[c];
+        for (size_t key = 0; key < clusters->count; key++) {
+            if (key != c && v == (float)key)
+                clusters->value[c] = key == 0 ? NEXT_TO_ZERO : nextafterf(v, 0.0F);
+        }
+    }
 }
 
 vouch_code vch_indices_encode(const vch_clusters *clusters, const uint8_t *indices, size_t count,

@@ -67,8 +67,10 @@ static vouch_code encode(const vch_pipeline *p, const vch_codec_values *in, vch_
         make_ternary(kept, count, &clusters, indices);
     } else if (rc == VOUCH_OK) {
         rc = vch_clusters_find(kept, count, p->how.clusters, &clusters, err);
-        if (rc == VOUCH_OK)
+        if (rc == VOUCH_OK) {
             vch_clusters_assign(&clusters, kept, count, indices);
+            vch_clusters_step_aside(&clusters);
+        }
     }
     if (rc != VOUCH_OK)
         return rc;

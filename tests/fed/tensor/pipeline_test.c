@@ -249,6 +249,32 @@ static void the_same_round_gives_the_same_bytes_and_another_gives_others(void **
     }
 }
 
+/* Its decoders replace in place, one key after the other in any order: a zero among the values would
+ * then become what key 0 stands for. */
+static void no_value_is_another_ones_key_so_that_openfl_replaces_none_twice(void **state)
+{
+    (void)state;
+    const vch_plan_pipeline *both[] = { &kc, &skc };
+    const int32_t dims[] = { 40, 10 };
+    for (size_t i = 0; i < 2; i++) {
+        vch_tensor t = make(2, dims);
+        for (size_t k = 0; k < t.shape.count; k++) /* -2 -1 0 1; sparse: few of -8 and 3 are kept */
+            t.values[k] = i == 1 && k % 50 == 0 ? -8.0F : (float)(k % (i == 0 ? 4 : 6)) - 2.0F;
+        vch_pipeline p = vch_pipeline_make(both[i], 7);
+        vch_buffer work;
+        vch_named_tensor a = encoded(&p, &t, 3, &work);
+        const vch_metadata *m = &a.metadata[i == 0 ? 0 : 1];
+        CHECK(m->pair_count > 1);
+        for (size_t k = 0; k < m->pair_count; k++) {
+            for (size_t other = 0; other < m->pair_count; other++)
+                CHECK(other == k || m->pairs[k].value != (float)m->pairs[other].key);
+        }
+        vch_named_tensor_done(&a);
+        vch_buffer_drop(&work);
+        vch_tensor_done(&t);
+    }
+}
+
 static void every_shape_survives_every_pipeline(void **state)
 {
     (void)state;
@@ -285,6 +311,7 @@ int main(void)
         TEST(ours_come_to_openfls_values_or_as_near_to_the_input),
         TEST(edens_encoding_equals_openfls_where_the_seed_does),
         TEST(the_same_round_gives_the_same_bytes_and_another_gives_others),
+        TEST(no_value_is_another_ones_key_so_that_openfl_replaces_none_twice),
         TEST(every_shape_survives_every_pipeline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
