@@ -24,7 +24,8 @@ class StandIn:
     def __init__(self, platform, tls):
         self.platform = pathlib.Path(platform)
         self.seen = []       # (path, query) of each request, in order
-        self.faults = {}     # last word of a path -> function(answer) or None to say nothing
+        self.faults = {}     # last word of a path -> function(answer), which has its path, too
+        self.others = {}     # beginning of a path -> another platform directory
         self.crl_form = "der"
         outer = self
 
@@ -48,22 +49,23 @@ class StandIn:
         self.server.shutdown()
         self.server.server_close()
 
-    def file(self, name):
-        return (self.platform / "collateral" / name).read_bytes()
+    def file(self, name, path=""):
+        other = next((p for begin, p in self.others.items() if path.startswith(begin)), self.platform)
+        return (pathlib.Path(other) / "collateral" / name).read_bytes()
 
     def issuers(self):
         """Intermediate and root of the PCK chain."""
         blocks = (self.platform / "pck_chain.pem").read_text().split("-----END CERTIFICATE-----\n")
         return "".join(b + "-----END CERTIFICATE-----\n" for b in blocks[1:3]).encode()
 
-    def plain(self, word):
+    def plain(self, word, path):
         """(body, headers) as the real service would answer; None: 404."""
         quoted = lambda pem: urllib.parse.quote(pem, safe="+")  # '+' stays, as Intel sends it
         if word == "tcb":
-            return self.file("tcb_info.json"), {SIGNED["tcb"]: quoted(self.file("tcb_info_issuer_chain.pem"))}
+            return self.file("tcb_info.json", path), {SIGNED["tcb"]: quoted(self.file("tcb_info_issuer_chain.pem", path))}
         if word == "identity":
-            return self.file("qe_identity.json"), {
-                SIGNED["identity"]: quoted(self.file("qe_identity_issuer_chain.pem"))}
+            return self.file("qe_identity.json", path), {
+                SIGNED["identity"]: quoted(self.file("qe_identity_issuer_chain.pem", path))}
         if word == "pckcrl":
             return self.crl(self.file("pck_crl.der")), {"SGX-PCK-CRL-Issuer-Chain": quoted(self.issuers())}
         if word == "rootcacrl":
@@ -79,9 +81,9 @@ class StandIn:
         url = urllib.parse.urlsplit(request.path)
         word = url.path.rsplit("/", 1)[1]
         self.seen.append((url.path, dict(urllib.parse.parse_qsl(url.query))))
-        found = self.plain(word)
+        found = self.plain(word, url.path)
         reply = {"status": 200 if found else 404, "body": found[0] if found else b"",
-                 "headers": dict(found[1]) if found else {}, "announce": None}
+                 "headers": dict(found[1]) if found else {}, "announce": None, "path": url.path}
         if word in self.faults:
             self.faults[word](reply)
         try:
