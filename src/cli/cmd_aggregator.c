@@ -22,7 +22,7 @@
 #define METRICS_FILE "logs/aggregator_metrics.jsonl"
 #define STATE_DIRECTORY "state"
 #define WORKERS 2
-#define WAITING_MAX 256    /* appraisals that may wait for a worker */
+#define WAITING_MAX 2000   /* appraisals that may wait for a worker: as many as may be ungated */
 #define CARE_MS 2000       /* renewed certificates, standing of peers */
 #define GRACE_MS 600000    /* for calls of a peer that is to be appraised anew */
 #define LAST_GRACE_MS 2000 /* for answers on their way when the process ends */
