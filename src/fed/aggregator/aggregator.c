@@ -297,7 +297,7 @@ static vouch_code make(vch_aggregator *a, vouch_error *err)
         rc = make_parts(a, a->model.round, err);
     if (rc == VOUCH_OK && past->begun)
         rc = restore_round(a, err);
-    if (rc == VOUCH_OK && a->view->delta_updates)
+    if (rc == VOUCH_OK && a->view->delta_updates && !vch_pipeline_streams(&a->pipeline))
         rc = vch_deltas_new(a->model.count, &a->deltas, err);
     return rc;
 }

@@ -108,8 +108,6 @@ static vouch_code make_next_model(vch_aggregator *a, const vch_closing *end, vou
     recipe.pipeline = &a->pipeline;
     recipe.deltas = a->deltas;
     vouch_code rc = vch_results_aggregate(a->results, &over, &recipe, &a->model, err);
-    if (rc == VOUCH_OK)
-        a->has_delta = a->view->delta_updates;
     /* The model is half another: only a new start can go on, from what is on disk. */
     return rc == VOUCH_OK ? rc : vouch_wrap(err, VOUCH_E_INTERNAL, "aggregating");
 }

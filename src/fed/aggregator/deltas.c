@@ -70,14 +70,22 @@ vouch_code vch_deltas_put(vch_deltas *d, size_t at, const vch_tensor *like, int3
     return vch_pipeline_decode_values(pipeline, &d->item[at].named, &like->shape, values, err);
 }
 
-const vch_named_tensor *vch_deltas_find(const vch_deltas *d, vouch_span name)
+const vch_named_tensor *vch_deltas_find(const vch_deltas *d, vouch_span name, int32_t round)
 {
     for (size_t i = 0; i < d->count; i++) {
         const vch_named_tensor *named = &d->item[i].named;
-        if (named->metadata_count > 0 && vch_span_equal(named->name, name))
+        if (named->metadata_count > 0 && named->round == round && vch_span_equal(named->name, name))
             return named;
     }
     return NULL;
+}
+
+void vch_change_between(const float *before, const float *now, size_t count, float *out)
+{
+    /* What was made by one rounded sum is made again by the rounded difference: exact where the
+     * change is the smaller, and else off by less than the sum's own rounding takes back. */
+    for (size_t i = 0; i < count; i++)
+        out[i] = now[i] - before[i];
 }
 
 vouch_code vch_there_and_back(const vch_pipeline *pipeline, const vch_tensor *like, int32_t round,

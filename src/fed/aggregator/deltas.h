@@ -24,7 +24,13 @@ VOUCH_MUST_CHECK vouch_code vch_deltas_put(vch_deltas *d, size_t at, const vch_t
                                            float *values, vouch_error *err);
 
 /* Name, round, metadata and data; no tags. NULL if there is none. Borrowed until the next put. */
-const vch_named_tensor *vch_deltas_find(const vch_deltas *d, vouch_span name);
+const vch_named_tensor *vch_deltas_find(const vch_deltas *d, vouch_span name, int32_t round);
+
+/*
+ * A change that makes `now` of `before` when it is added, to the bit; for values that a change has
+ * made there is one. May be written over either.
+ */
+void vch_change_between(const float *before, const float *now, size_t count, float *out);
 
 /* `values` as they would arrive: through the pipeline and back. */
 VOUCH_MUST_CHECK vouch_code vch_there_and_back(const vch_pipeline *pipeline, const vch_tensor *like,

@@ -1,6 +1,7 @@
 #include "fed/aggregator/serving.h"
 
 #include "base/bytes.h"
+#include "base/scope.h"
 #include "fed/aggregator/checkpoint.h"
 #include "fed/aggregator/state.h"
 
@@ -16,6 +17,11 @@ void vch_served_drop(vch_served *s)
     vch_tensor_done(&s->own);
     vch_buffer_drop(&s->work);
     *s = (vch_served) { 0 };
+}
+
+static const vch_pipeline *lossless(const vch_aggregator *a)
+{
+    return vch_pipeline_is_lossy(&a->pipeline) ? vch_pipeline_plain() : &a->pipeline;
 }
 
 static vouch_code missing(vouch_error *err)
@@ -47,24 +53,38 @@ static vouch_code find_model(vch_aggregator *a, const vch_wire_tensor_spec *spec
     return vch_checkpoint_tensor(file, &a->model, (size_t)(found - a->model.tensor), own, err);
 }
 
+/* What moves the model of the round before to this one's. Of a pipeline that keeps the values, or
+ * where none was encoded since the start: OpenFL's clients read it as it says itself to be. */
+static vouch_code serve_difference(vch_aggregator *a, const vch_wire_tensor_spec *spec,
+                                   vch_served *out, vouch_error *err)
+{
+    VCH_SCOPED(vch_tensor_done) vch_tensor room = { 0 };
+    const vch_tensor *now = NULL;
+    const vch_tensor *before = NULL;
+    vch_wire_tensor_spec earlier = *spec;
+    earlier.round--;
+    vouch_code rc = find_model(a, spec, &room, &now, err);
+    if (rc == VOUCH_OK)
+        rc = find_model(a, &earlier, &out->own, &before, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    vch_change_between(before->values, now->values, now->shape.count, out->own.values);
+    out->named.tags = vch_tags_of(delta_tags);
+    return vch_pipeline_encode(lossless(a), &out->own, &out->work, &out->named, err);
+}
+
 /* As it was encoded when the round ended: the same bytes for everybody. Who wants a lossy one
  * without loss gets what it decodes to. */
-static vouch_code serve_delta(const vch_aggregator *a, const vch_wire_tensor_spec *spec,
-                              vch_served *out, vouch_error *err)
+static vouch_code serve_delta(vch_aggregator *a, const vch_wire_tensor_spec *spec, vch_served *out,
+                              vouch_error *err)
 {
-    const vch_named_tensor *kept = NULL;
     bool lossy = vch_pipeline_is_lossy(&a->pipeline);
-    if (a->has_delta && spec->round == a->model.round)
-        kept = vch_deltas_find(a->deltas, spec->name);
-    if (kept == NULL)
+    if (!a->view->delta_updates || spec->round != a->model.round)
         return missing(err);
-    if (lossy && spec->require_lossless) {
-        vouch_code rc = vch_pipeline_decode(&a->pipeline, kept, &out->own, err);
-        out->named.tags = vch_tags_of(delta_tags);
-        return rc == VOUCH_OK ? vch_pipeline_encode(vch_pipeline_plain(), &out->own, &out->work,
-                                                    &out->named, err)
-                              : rc;
-    }
+    const vch_named_tensor *kept =
+        a->deltas == NULL ? NULL : vch_deltas_find(a->deltas, spec->name, spec->round);
+    if (kept == NULL || (lossy && spec->require_lossless))
+        return serve_difference(a, spec, out, err);
     out->named.name = kept->name;
     out->named.tags = vch_tags_of(lossy ? lossy_delta_tags : delta_tags);
     out->named.data = kept->data;
@@ -125,7 +145,5 @@ vouch_code vch_serve(vch_aggregator *a, size_t member, const vch_wire_tensor_spe
     }
     if (rc != VOUCH_OK)
         return rc;
-    const vch_pipeline *pipeline =
-        vch_pipeline_is_lossy(&a->pipeline) ? vch_pipeline_plain() : &a->pipeline;
-    return vch_pipeline_encode(pipeline, tensor, &out->work, &out->named, err);
+    return vch_pipeline_encode(lossless(a), tensor, &out->work, &out->named, err);
 }

@@ -36,8 +36,7 @@ struct vch_aggregator {
     vch_sealed *next;           /* the one of the next round, on its way to the disk; or NULL */
     vch_closing closing;        /* of the present round */
     uint64_t *storing;          /* tasks of each member whose result is on its way to the disk */
-    vch_deltas *deltas;         /* model - previous model, if the plan has delta updates */
-    bool has_delta;             /* a round has ended since the start */
+    vch_deltas *deltas;         /* what the last round changed, encoded; NULL: not kept */
     vch_aggregate_state memory; /* of the aggregation function that takes steps, if one does */
     vch_round *round;
     vch_results *results;
