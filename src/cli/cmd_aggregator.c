@@ -90,7 +90,8 @@ static const vch_usage usage = {
     .operands = "",
     .summary = "Serve a federation: admit collaborators, run the plan's rounds, save models.",
     .details =
-        "Prints `listening ADDR:PORT` once it is ready, then a METRIC line for each metric.\n"
+        "Prints `listening ADDR:PORT` once it is ready, the federation and the release of OpenFL\n"
+        "that it keeps to, then a METRIC line for each metric.\n"
         "An attested aggregator makes its key, quote, token and certificate before it listens,\n"
         "and writes its passport and the federation's root.\n\n"
         "Environment: ATTESTATION_REPORT_PATH (directory for the passport), ROOT_CERT_PATH\n"
@@ -311,6 +312,8 @@ static void announce(service *s, vch_endpoint at)
     char text[VCH_ENDPOINT_TEXT_SIZE];
     at.port = vch_grpc_server_port(s->server);
     (void)fprintf(s->rt->out, "listening %s\n", vch_endpoint_text(&at, text));
+    (void)fprintf(s->rt->out, "federation %s, defaults and arithmetic of OpenFL %s\n",
+                  s->site.view->federation_uuid, s->site.view->release->name);
     (void)fflush(s->rt->out);
     vch_log(&s->rt->log, VCH_LOG_INFO, "aggregator.listening", VCH_STR("address", text),
             VCH_STR("federation", s->site.view->federation_uuid),

@@ -170,6 +170,8 @@ def an_aggregator_serves_a_plan_of_two_rounds():
         [PROGRAMS / "vouch", "aggregator", "start", "--log-format", "json", "--log-level", "info"], site.directory,
         STAGE / "aggregator.log"))
     ENV["process"].event("aggregator.listening")
+    said = ENV["process"].log.read_text()
+    assert f"federation {ENV['federation']}, defaults and arithmetic of OpenFL 1.9\n" in said, said
     for name in ("col1", "col2"):
         ENV[name] = ENV["stack"].enter_context(channel(name))
 
