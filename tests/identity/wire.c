@@ -8,17 +8,22 @@ static bool changed;
 
 void wire_set_up(wire_world *x)
 {
+    wire_set_up_under(x, &(world_policy) { .token = "off" });
+}
+
+void wire_set_up_under(wire_world *x, const world_policy *policy)
+{
     vouch_error err = { 0 };
     x->handshake_ms = x->message_ms = 30000; /* far beyond what a loaded machine needs */
     world_make(&x->w);
-    world_set_policy(&x->w, &(world_policy) { .token = "off" });
+    world_set_policy(&x->w, policy);
     device_start(&x->aggregator_device, &x->w, WORLD_AGGREGATOR_MEASUREMENT);
     device_start(&x->collaborator_device, &x->w, WORLD_COLLABORATOR_MEASUREMENT);
     side_write_pki(&x->agg, &x->w, WORLD_AGG, WORLD_AGGREGATOR);
     side_write_pki(&x->col1, &x->w, WORLD_COL1, "col1");
     side_write_pki(&x->col2, &x->w, WORLD_COL2, "col2");
-    side_join(&x->agg, &x->w, WORLD_AGG, WORLD_AGGREGATOR, &x->aggregator_device, NULL, &x->col2);
-    side_join(&x->col1, &x->w, WORLD_COL1, "col1", &x->collaborator_device, NULL, &x->col2);
+    side_join(&x->agg, &x->w, WORLD_AGG, WORLD_AGGREGATOR, &x->aggregator_device, policy, &x->col2);
+    side_join(&x->col1, &x->w, WORLD_COL1, "col1", &x->collaborator_device, policy, &x->col2);
     CHECK_OK(vch_loop_new(&x->loop, &err), &err);
     CHECK_OK(vch_gate_tls_settings(x->agg.gate, &x->agg_tls, &err), &err);
     CHECK_OK(vch_gate_tls_settings(x->col1.gate, &x->col1_tls, &err), &err);

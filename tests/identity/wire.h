@@ -16,7 +16,8 @@ typedef struct wire_world {
     int64_t handshake_ms, message_ms; /* of connections that begin from now on */
 } wire_world;
 
-void wire_set_up(wire_world *x);
+void wire_set_up(wire_world *x); /* no tokens */
+void wire_set_up_under(wire_world *x, const world_policy *policy);
 void wire_tear_down(wire_world *x);
 
 /* One end of a connection, and what became of it. Stays where it is until wire_finish(). */
