@@ -100,6 +100,8 @@ uint64_t vch_participant_generation(vch_participant *p);
  */
 const vch_seal_root *vch_participant_seal_root(const vch_participant *p);
 const vch_seal_root *vch_participant_previous_seal_root(const vch_participant *p);
+/* The digest of that policy, 32 bytes; NULL: there is none. Borrowed. */
+const uint8_t *vch_participant_previous_policy(const vch_participant *p);
 
 /* The passport's JSON at this moment, appended. */
 VOUCH_MUST_CHECK vouch_code vch_participant_passport(vch_participant *p, vch_buffer *out,

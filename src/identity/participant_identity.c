@@ -329,3 +329,8 @@ const vch_seal_root *vch_participant_previous_seal_root(const vch_participant *p
 {
     return p->previous;
 }
+
+const uint8_t *vch_participant_previous_policy(const vch_participant *p)
+{
+    return p->previous == NULL ? NULL : p->previous_policy;
+}

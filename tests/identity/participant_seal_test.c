@@ -71,6 +71,7 @@ typedef struct start {
     uint8_t key[48];
     uint8_t ca[32];
     bool sealed, previous;
+    uint8_t previous_policy[32];
     uint8_t policy_digest[32];
 } start;
 
@@ -84,6 +85,9 @@ static void read_outcome(start *s, vch_participant *p)
     vch_credentials_unref(c);
     s->sealed = vch_participant_seal_root(p) != NULL;
     s->previous = vch_participant_previous_seal_root(p) != NULL;
+    CHECK(s->previous == (vch_participant_previous_policy(p) != NULL));
+    if (s->previous)
+        memcpy(s->previous_policy, vch_participant_previous_policy(p), 32);
 }
 
 /* Set the federation's file, and what its participant is made of. */
@@ -585,6 +589,7 @@ static void a_successor_signed_by_the_pinned_key_keeps_key_and_ca(void **state)
     run(&next);
     CHECK(next.rc == VOUCH_OK && same_key(&first, &next));
     CHECK(memcmp(first.ca, next.ca, sizeof first.ca) == 0);
+    CHECK(memcmp(next.previous_policy, first.policy_digest, 32) == 0);
     CHECK(next.previous && next.sealed); /* older state can be opened, and is sealed anew */
     start again = next;
     again.previous = false;
