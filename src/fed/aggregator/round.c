@@ -142,7 +142,7 @@ void vch_round_report(vch_round *r, size_t member, size_t task)
 bool vch_round_is_done(const vch_round *r, size_t member)
 {
     const seat *m = &r->seats[member];
-    return m->owed != 0 && (m->owed & ~m->reported) == 0 && !m->excluded;
+    return m->owed != 0 && (m->owed & ~m->reported) == 0;
 }
 
 void vch_round_exclude(vch_round *r, size_t member)

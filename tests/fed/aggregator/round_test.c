@@ -250,6 +250,8 @@ static void a_member_that_is_left_out_holds_nobody_up_and_counts_for_nothing(voi
     CHECK(vch_round_is_excluded(r, 2) && vch_round_is_over(r, 0));
     vch_round_exclude(r, 1); /* though it has reported */
     CHECK(!vch_round_is_done(r, 1) && vch_round_done_count(r) == 1 && vch_round_is_over(r, 0));
+    report_all(r, 1); /* what was on its way to the disk */
+    CHECK(!vch_round_is_done(r, 1));
     CHECK(vch_round_judge(r, 1, 0, 0) == VCH_RESULT_NOT_OWED);
     CHECK(vch_round_ask(r, 1, 0, &tasks) == VCH_ROUND_WAIT);
     vch_round_exclude(r, 0);
