@@ -223,6 +223,47 @@ static void other_collateral_is_not_served_from_the_cache(void **state)
     corpus_parts_free(&tdx);
 }
 
+/* Two roots are trusted, and the chains end in one each: that is no chain of one vendor's. */
+static void all_chains_must_end_in_the_same_trusted_root(void **state)
+{
+    fixture f = *(fixture *)*state;
+    vouch_error err = { 0 };
+    vouch_span other = corpus_read("collateral/8067e3da3fcd742b.root.pem");
+    const vouch_span roots[] = { vouch_intel_root(), other };
+    const vouch_verifier_options both = { .roots = roots, .root_count = 2 };
+    const vouch_verifier_options one = { .roots = &other, .root_count = 1 };
+    vouch_collateral_parts parts = {
+        .tcb_info = corpus_read("collateral/1e929e391ef17b58.tcb.json"),
+        .tcb_info_issuer_chain = corpus_read("collateral/dc226ddb43ddc0c9.chain.pem"),
+        .qe_identity = corpus_read("collateral/424b4f06d4a3217f.qe.json"),
+        .qe_identity_issuer_chain = corpus_read("collateral/dc226ddb43ddc0c9.chain.pem"),
+        .pck_crl = corpus_read("collateral/991c816443e85327.crl.der"),
+        .root_ca_crl = corpus_read("collateral/8280aa2912f9b42a.crl.der"),
+    };
+    CHECK_OK(vouch_collateral_parse(&parts, &f.collateral, &err), &err);
+    CHECK_OK(vouch_verifier_new(&both, &f.verifier, &err), &err);
+    expect_refusal(&f, f.quote, CORPUS_SGX_TIME, NULL, "roots_differ");
+    vouch_verifier_free(f.verifier);
+    f.verifier = ((fixture *)*state)->verifier; /* Intel's root alone */
+    expect_refusal(&f, f.quote, CORPUS_SGX_TIME, NULL, "root_not_trusted");
+    CHECK_OK(vouch_verifier_new(&one, &f.verifier, &err), &err);
+    expect_refusal(&f, f.quote, CORPUS_SGX_TIME, NULL, "root_not_trusted");
+    vouch_verifier_free(f.verifier);
+    vouch_collateral_free(f.collateral);
+    corpus_parts_free(&parts);
+    corpus_free(other);
+}
+
+static void another_cas_list_is_no_pck_crl(void **state)
+{
+    fixture f = *(fixture *)*state;
+    vouch_error err = { 0 };
+    f.parts.pck_crl = f.parts.root_ca_crl;
+    CHECK_OK(vouch_collateral_parse(&f.parts, &f.collateral, &err), &err);
+    expect_refusal(&f, f.quote, CORPUS_SGX_TIME, f.cache, "pck_crl_issuer_mismatch");
+    vouch_collateral_free(f.collateral);
+}
+
 static void the_cache_gives_the_same_verdict_as_none(void **state)
 {
     const fixture *f = *state;
@@ -342,6 +383,8 @@ int main(void)
         TEST(grace_covers_expired_collateral_and_no_certificate),
         TEST(a_verdict_cached_under_one_verifier_does_not_serve_another),
         TEST(other_collateral_is_not_served_from_the_cache),
+        TEST(all_chains_must_end_in_the_same_trusted_root),
+        TEST(another_cas_list_is_no_pck_crl),
         TEST(the_cache_gives_the_same_verdict_as_none),
         TEST(a_policy_is_judged_at_each_use_also_of_what_is_cached),
         TEST(revoked_is_refused_whatever_the_policy_says),
