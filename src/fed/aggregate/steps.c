@@ -122,7 +122,7 @@ static vouch_code step_block(const vch_aggregate_job *job, size_t from, size_t c
 
 vouch_code vch_aggregate_steps(const vch_aggregate_job *job, vouch_error *err)
 {
-    VCH_SCOPED(vch_free_drop) step_room *room = malloc(sizeof *room);
+    VCH_SCOPED(vch_free_drop) step_room *room = calloc(1, sizeof *room);
     vouch_code rc = check_memory(job, err);
     if (rc == VOUCH_OK && room == NULL)
         rc = vouch_fail(err, VOUCH_E_MEMORY, "a step over %zu members", job->member_count);

@@ -43,7 +43,7 @@ void vch_deltas_free(vch_deltas *d)
 static vouch_code encode(const vch_pipeline *pipeline, const vch_tensor *like, int32_t round,
                          const float *values, kept *out, vouch_error *err)
 {
-    VCH_SCOPED(drop_kept) kept k = { .work = vch_buffer_with_cap(VCH_TENSOR_DATA_MAX) };
+    kept k = { .work = vch_buffer_with_cap(VCH_TENSOR_DATA_MAX) };
     k.named.name = vch_span_str(like->name);
     k.named.round = round;
     vouch_code rc =
@@ -53,11 +53,11 @@ static vouch_code encode(const vch_pipeline *pipeline, const vch_tensor *like, i
         k.named.data = vch_buffer_span(&k.work);
         rc = vch_buffer_finish(&k.work, "the change of a tensor", err);
     }
-    if (rc != VOUCH_OK)
-        return rc;
-    *out = k;
-    k = (kept) { 0 };
-    return VOUCH_OK;
+    if (rc == VOUCH_OK)
+        *out = k;
+    else
+        drop_kept(&k);
+    return rc;
 }
 
 vouch_code vch_deltas_put(vch_deltas *d, size_t at, const vch_tensor *like, int32_t round,

@@ -10,45 +10,44 @@
 #define LEAST_KEPT 1e-7F
 #define NEXT_TO_ZERO 1e-30F
 
-static void swap(float *a, float *b)
+enum { HALF_BITS = 16, HALVES = 1 << HALF_BITS };
+
+/* Magnitudes are in the order of their bits. */
+static uint32_t magnitude_bits(float value)
 {
-    float kept = *a;
-    *a = *b;
-    *b = kept;
+    uint32_t bits = 0;
+    memcpy(&bits, &value, sizeof bits);
+    return bits & INT32_MAX;
 }
 
-/* The value that stands at `rank` when `v` is sorted; `v` is rearranged. Hoare's selection with the
- * middle one of three as pivot. */
-static float select_rank(float *v, size_t count, size_t rank)
+/* Which bucket holds the one of `*rank`, which then counts within the bucket. */
+static uint32_t bucket_of(const size_t *counts, size_t *rank)
 {
-    size_t low = 0;
-    size_t high = count - 1;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (v[middle] < v[low])
-            swap(&v[middle], &v[low]);
-        if (v[high] < v[low])
-            swap(&v[high], &v[low]);
-        if (v[high] < v[middle])
-            swap(&v[high], &v[middle]);
-        float pivot = v[middle];
-        size_t i = low;
-        size_t j = high;
-        for (;;) {
-            while (v[i] < pivot)
-                i++;
-            while (v[j] > pivot)
-                j--;
-            if (i >= j)
-                break;
-            swap(&v[i++], &v[j--]);
-        }
-        if (rank <= j)
-            high = j;
-        else
-            low = j + 1;
+    uint32_t at = 0;
+    while (at + 1 < HALVES && *rank >= counts[at])
+        *rank -= counts[at++];
+    return at;
+}
+
+/* The bits of the magnitude that stands at `rank` in rising order: by their upper half, then by the
+ * lower. */
+static vouch_code select_rank(const float *values, size_t count, size_t rank, uint32_t *out,
+                              vouch_error *err)
+{
+    VCH_SCOPED(vch_free_drop) size_t *counts = calloc(HALVES, sizeof *counts);
+    if (counts == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "the largest of %zu values", count);
+    for (size_t i = 0; i < count; i++)
+        counts[magnitude_bits(values[i]) >> HALF_BITS]++;
+    uint32_t upper = bucket_of(counts, &rank);
+    memset(counts, 0, HALVES * sizeof *counts);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits = magnitude_bits(values[i]);
+        if (bits >> HALF_BITS == upper)
+            counts[bits & (HALVES - 1)]++;
     }
-    return v[low];
+    *out = upper << HALF_BITS | bucket_of(counts, &rank);
+    return VOUCH_OK;
 }
 
 static size_t kept_count(size_t count, double share)
@@ -63,28 +62,29 @@ vouch_code vch_sparse(const float *values, size_t count, double share, float *ou
     memset(out, 0, count * sizeof *out);
     if (kept == 0)
         return VOUCH_OK;
-    VCH_SCOPED(vch_free_drop) float *magnitude = malloc(count * sizeof *magnitude);
-    if (magnitude == NULL)
-        return vouch_fail(err, VOUCH_E_MEMORY, "the largest of %zu values", count);
-    for (size_t i = 0; i < count; i++)
-        magnitude[i] = fabsf(values[i]);
-    float limit = select_rank(magnitude, count, count - kept);
+    VCH_SCOPED(vch_free_drop) bool *is_kept = calloc(count, sizeof *is_kept);
+    uint32_t limit = 0;
+    vouch_code rc = select_rank(values, count, count - kept, &limit, err);
+    if (rc == VOUCH_OK && is_kept == NULL)
+        rc = vouch_fail(err, VOUCH_E_MEMORY, "the largest of %zu values", count);
+    if (rc != VOUCH_OK)
+        return rc;
     float least = INFINITY;
     size_t left = kept;
     for (size_t i = 0; i < count; i++)
-        left -= fabsf(values[i]) > limit;
+        left -= magnitude_bits(values[i]) > limit;
     /* Of those at the limit itself the last ones are kept, as after a stable sort. */
     for (size_t i = count; i-- > 0;) {
-        bool at_limit = fabsf(values[i]) == limit && left > 0;
-        if (!at_limit && !(fabsf(values[i]) > limit))
+        bool at_limit = magnitude_bits(values[i]) == limit && left > 0;
+        if (!at_limit && magnitude_bits(values[i]) <= limit)
             continue;
         left -= at_limit;
         out[i] = values[i];
-        magnitude[i] = NAN; /* marks what is kept: a kept value may be 0 */
+        is_kept[i] = true;
         least = values[i] < least ? values[i] : least;
     }
     for (size_t i = 0; least < LEAST_KEPT && i < count; i++) {
-        if (isnan(magnitude[i]))
+        if (is_kept[i])
             out[i] += LEAST_KEPT;
     }
     return VOUCH_OK;

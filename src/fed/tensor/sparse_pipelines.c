@@ -44,7 +44,7 @@ static void make_ternary(const float *values, size_t count, vch_clusters *out, u
         used[indices[i]] = true;
     }
     out->count = 0;
-    for (uint8_t c = 0; c < TERNARY; c++) {
+    for (size_t c = 0; c < TERNARY; c++) {
         becomes[c] = (uint8_t)out->count;
         if (used[c])
             out->value[out->count++] = out->value[c];
