@@ -65,10 +65,9 @@ vouch_code vch_gzip_indices(const uint8_t *indices, size_t count, vch_buffer *ou
 }
 
 /* The output is full: the stream must end here, in this very call. */
-static vouch_code expect_end(z_stream *z, vouch_error *err)
+static vouch_code expect_end(z_stream *z, uint8_t *spare, vouch_error *err)
 {
-    uint8_t spare = 0;
-    z->next_out = &spare;
+    z->next_out = spare;
     z->avail_out = 1;
     int rc = inflate(z, Z_NO_FLUSH);
     if (z->avail_out == 0)
@@ -98,7 +97,8 @@ vouch_code vch_gunzip(vouch_span bytes, void *out, size_t size, vouch_error *err
     if (z.avail_out > 0)
         return vouch_fail(err, VOUCH_E_TRUNCATED, "gzip: %u bytes too few", z.avail_out);
     if (rc != Z_STREAM_END) {
-        vouch_code code = expect_end(&z, err);
+        uint8_t spare = 0;
+        vouch_code code = expect_end(&z, &spare, err);
         if (code != VOUCH_OK)
             return code;
     }
