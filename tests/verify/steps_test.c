@@ -181,12 +181,121 @@ static void the_collateral_must_be_of_the_tee_and_the_platform(void **state)
     drop(&s);
 }
 
+/* Everything holds from 100 to 900, and it is 500. */
+static void make_dated(scene *s)
+{
+    static uint8_t der[1]; /* there is a second issuer chain */
+    make(s, 0);
+    vouch_collateral *c = &s->collateral;
+    s->verifier.root_count = 1; /* its digest is zero, like those of chain and collateral */
+    s->request.now_unix_s = 500;
+    c->qe_identity_chain.der = der;
+    int64_t *from[] = { &c->tcb_info.issued_unix_s,
+                        &c->qe_identity.issued_unix_s,
+                        &c->root_crl.this_update_unix_s,
+                        &c->tcb_info_chain.root.not_before_unix_s,
+                        &c->tcb_info_chain.leaf.not_before_unix_s,
+                        &c->qe_identity_chain.root.not_before_unix_s,
+                        &c->qe_identity_chain.leaf.not_before_unix_s };
+    int64_t *to[] = { &c->tcb_info.next_update_unix_s,
+                      &c->qe_identity.next_update_unix_s,
+                      &c->root_crl.next_update_unix_s,
+                      &c->tcb_info_chain.root.not_after_unix_s,
+                      &c->tcb_info_chain.leaf.not_after_unix_s,
+                      &c->qe_identity_chain.root.not_after_unix_s,
+                      &c->qe_identity_chain.leaf.not_after_unix_s };
+    for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
+        *from[i] = 100;
+        *to[i] = 900;
+    }
+}
+
+static int64_t *date_of(vouch_collateral *c, size_t i, bool end)
+{
+    vch_cert *certs[] = { &c->tcb_info_chain.root, &c->tcb_info_chain.leaf,
+                          &c->qe_identity_chain.root, &c->qe_identity_chain.leaf };
+    if (i >= 3)
+        return end ? &certs[i - 3]->not_after_unix_s : &certs[i - 3]->not_before_unix_s;
+    if (i == 0)
+        return end ? &c->tcb_info.next_update_unix_s : &c->tcb_info.issued_unix_s;
+    if (i == 1)
+        return end ? &c->qe_identity.next_update_unix_s : &c->qe_identity.issued_unix_s;
+    return end ? &c->root_crl.next_update_unix_s : &c->root_crl.this_update_unix_s;
+}
+
+static void each_part_of_the_collateral_must_hold_by_itself(void **state)
+{
+    (void)state;
+    static scene s;
+    make_dated(&s);
+    vch_step_collateral(&s.work);
+    expect_codes(&s, "");
+    for (size_t i = 0; i < 7; i++) {
+        make_dated(&s);
+        *date_of(&s.collateral, i, true) = 499;
+        vch_step_collateral(&s.work);
+        expect_codes(&s, i < 3 ? "collateral_expired " : "certificate_expired ");
+        drop(&s);
+        make_dated(&s);
+        *date_of(&s.collateral, i, true) = 500; /* inclusive */
+        *date_of(&s.collateral, i, false) = 500;
+        vch_step_collateral(&s.work);
+        expect_codes(&s, "");
+        *date_of(&s.collateral, i, false) = 501;
+        *date_of(&s.collateral, i, true) = 900;
+        vch_step_collateral(&s.work);
+        expect_codes(&s, i < 3 ? "collateral_not_yet_valid " : "certificate_not_yet_valid ");
+        drop(&s);
+    }
+    make_dated(&s);
+    s.verifier.root_count = 0;
+    vch_step_collateral(&s.work);
+    expect_codes(&s, "root_not_trusted ");
+    drop(&s);
+    make_dated(&s);
+    s.platform.root_digest[31] = 1;
+    vch_step_collateral(&s.work);
+    expect_codes(&s, "roots_differ ");
+    drop(&s);
+}
+
+/* A TD of module version 0, whose identity is tdxModule. */
+static void a_modules_attributes_are_those_of_its_identity_and_zero(void **state)
+{
+    (void)state;
+    for (unsigned identity = 0; identity < 2; identity++) {
+        for (unsigned found = 0; found < 2; found++) {
+            static scene s;
+            vouch_error err = { 0 };
+            make(&s, 0);
+            s.work.quote.header.tee = VOUCH_TEE_TDX;
+            s.work.quote.body_type = VCH_BODY_TD_10;
+            s.collateral.tcb_info.module_0.attributes[7] = (uint8_t)identity;
+            s.appraisal.claims.tdx.seam_attributes[7] = (uint8_t)found;
+            CHECK_OK(vch_step_tcb(&s.work, &err), &err);
+            expect_codes(&s, identity + found == 0 ? "" : "tdx_module_mismatch ");
+            drop(&s);
+        }
+    }
+    static scene s;
+    vouch_error err = { 0 };
+    make(&s, 0);
+    s.work.quote.header.tee = VOUCH_TEE_TDX;
+    s.work.quote.body_type = VCH_BODY_TD_15;
+    s.appraisal.claims.tdx.tee_tcb_svn_2[1] = 7; /* no such module now */
+    CHECK_OK(vch_step_tcb(&s.work, &err), &err);
+    expect_codes(&s, "tdx_module_identity_missing ");
+    drop(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(many_advisories_are_all_shown),
         TEST(every_component_counts_by_itself),
         TEST(each_field_of_the_quoting_enclave_is_compared),
+        TEST(each_part_of_the_collateral_must_hold_by_itself),
+        TEST(a_modules_attributes_are_those_of_its_identity_and_zero),
         TEST(the_collateral_must_be_of_the_tee_and_the_platform),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,15 @@ static void options_that_cannot_be_used_are_refused(void **state)
     CHECK(vouch_verifier_new(&o, &v, NULL) == VOUCH_E_FORMAT);
     roots[1] = (vouch_span) { 0 };
     CHECK(vouch_verifier_new(&o, &v, NULL) != VOUCH_OK);
+    static const uint8_t point[] = { 0x04, 0x0b, 0xa9, 0xc4, 0xc0, 0xc0, 0xc8, 0x61 };
+    uint8_t off_curve[1024];
+    CHECK(roots[0].size <= sizeof off_curve);
+    memcpy(off_curve, roots[0].data, roots[0].size);
+    uint8_t *key = memmem(off_curve, roots[0].size, point, sizeof point);
+    CHECK(key != NULL);
+    key[20] ^= 1;
+    roots[1] = (vouch_span) { off_curve, roots[0].size };
+    CHECK(vouch_verifier_new(&o, &v, NULL) == VOUCH_E_FORMAT);
     o.root_count = 0;
     o.expired_grace_s = -1;
     CHECK(vouch_verifier_new(&o, &v, NULL) == VOUCH_E_LIMIT);
