@@ -20,7 +20,6 @@
 
 #define COMMAND "vouch aggregator start"
 #define METRICS_FILE "logs/aggregator_metrics.jsonl"
-#define STATE_DIRECTORY "state"
 #define WORKERS 2
 #define WAITING_MAX 2000   /* appraisals that may wait for a worker: as many as may be ungated */
 #define CARE_MS 2000       /* renewed certificates, standing of peers */
@@ -117,6 +116,7 @@ typedef struct service {
     bool laggards_named; /* those who did not come back after the last change of policy */
     FILE *metrics_file;
     vch_metrics metrics;
+    bool is_done;  /* everybody was told */
     vouch_code rc; /* how the federation ended */
     vouch_error why;
 } service;
@@ -147,6 +147,7 @@ static void on_done(void *context, vouch_code rc, const vouch_error *why)
 {
     service *s = context;
     s->rc = rc;
+    s->is_done = rc == VOUCH_OK;
     if (why != NULL)
         s->why = *why;
     vch_grpc_server_stop(s->server, LAST_GRACE_MS, on_stopped, s);
@@ -252,33 +253,32 @@ static vouch_code open_metrics(service *s, vouch_error *err)
 }
 
 /* Attested: nothing that is not sealed may touch the host's disk (docs/protocol.md section 9). */
-static vouch_code make_aggregator(service *s, vouch_error *err)
+static vouch_code make_aggregator(service *s, vch_model *model, vouch_error *err)
 {
-    VCH_SCOPED(vch_model_done) vch_model model = { 0 };
+    const vch_seal_root *root = NULL;
     bool exports = true;
-    vouch_code rc = read_initial_model(s, &model, err);
+    bool fleeting = false;
+    vouch_code rc = open_metrics(s, err);
     if (rc == VOUCH_OK)
-        rc = open_metrics(s, err);
+        rc = vch_site_seal(&s->site, &root, &fleeting, err);
     if (rc != VOUCH_OK)
         return rc;
-    const uint8_t *policy_digest = NULL;
-    if (s->site.attestation != NULL) {
+    if (s->site.attestation != NULL)
         exports = vch_attestation_file_federation(s->site.attestation)->model_export;
-        policy_digest = vch_attestation_file_federation(s->site.attestation)->digest;
-    }
     const vch_aggregator_options how = { .plan = s->site.plan,
                                          .loop = s->loop,
                                          .log = &s->rt->log,
-                                         .state_directory =
-                                             s->site.attested ? NULL : STATE_DIRECTORY,
-                                         .policy_digest = policy_digest,
+                                         .state_directory = VCH_SITE_STATE,
+                                         .root = root,
+                                         .fleeting = fleeting,
+                                         .policy_digest = vch_site_policy_digest(&s->site),
                                          .workers = s->workers,
                                          .keep_models = exports,
                                          .now_ms = vch_clock_monotonic_ms,
                                          .metrics = &s->metrics,
                                          .done = on_done,
                                          .done_context = s };
-    return vch_aggregator_new(&how, &model, &s->aggregator, err);
+    return vch_aggregator_new(&how, model, &s->aggregator, err);
 }
 
 static vouch_code make_server(service *s, const vch_endpoint *at, const values *v, vouch_error *err)
@@ -325,6 +325,7 @@ static void announce(service *s, vch_endpoint at)
 static vouch_code serve(service *s, const values *v, vouch_error *err)
 {
     vch_endpoint at;
+    VCH_SCOPED(vch_model_done) vch_model model = { 0 };
     vouch_code rc = vch_quarantine_new(&s->quarantine, err);
     s->site_options.on_verdict = vch_quarantine_note;
     s->site_options.observer = s->quarantine;
@@ -337,9 +338,11 @@ static vouch_code serve(service *s, const values *v, vouch_error *err)
     if (rc == VOUCH_OK)
         rc = vch_workers_new(s->loop, WORKERS, WAITING_MAX, &s->workers, err);
     if (rc == VOUCH_OK)
-        rc = make_aggregator(s, err);
+        rc = read_initial_model(s, &model, err);
     if (rc == VOUCH_OK)
         rc = vch_site_enter(&s->site_options, &s->site, err);
+    if (rc == VOUCH_OK)
+        rc = make_aggregator(s, &model, err);
     if (rc == VOUCH_OK)
         rc = vch_site_policy_new(&s->site_options, &s->site, &s->policy, err);
     if (rc == VOUCH_OK)
@@ -362,6 +365,8 @@ static vouch_code serve(service *s, const values *v, vouch_error *err)
         *err = s->why;
         rc = s->rc;
     }
+    if (rc == VOUCH_OK && s->is_done)
+        rc = vch_aggregator_conclude(s->aggregator, err);
     return rc;
 }
 

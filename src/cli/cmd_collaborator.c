@@ -98,6 +98,7 @@ typedef struct client {
     vch_yaml *runner_file; /* NULL: the plan says it all */
     vch_runner runner;
     vch_loop *loop;
+    vch_keep *keep;
     vch_collaborator *collaborator;
     vch_signal *signals[3];
     vch_timer *care;
@@ -109,6 +110,7 @@ typedef struct client {
 static void drop_client(client *c)
 {
     vch_collaborator_free(c->collaborator);
+    vch_keep_close(c->keep);
     for (size_t i = 0; i < sizeof c->signals / sizeof *c->signals; i++)
         vch_signal_free(c->signals[i]);
     vch_runner_drop(&c->runner);
@@ -227,6 +229,17 @@ static vouch_code find_aggregator(client *c, const char *connect, vouch_error *e
     return VOUCH_OK;
 }
 
+static vouch_code open_keep(client *c, vouch_error *err)
+{
+    vch_keep_options how = { .parent = VCH_SITE_STATE,
+                             .plan = c->site.plan,
+                             .name = c->site_options.name,
+                             .policy_digest = vch_site_policy_digest(&c->site),
+                             .log = &c->rt->log };
+    vouch_code rc = vch_site_seal(&c->site, &how.root, &how.fleeting, err);
+    return rc == VOUCH_OK ? vch_keep_open(&how, &c->keep, err) : rc;
+}
+
 static vouch_code take_part(client *c, const values *v, vouch_error *err)
 {
     vouch_code rc = vch_site_read(&c->site_options, &c->site, err);
@@ -240,6 +253,8 @@ static vouch_code take_part(client *c, const values *v, vouch_error *err)
         rc = load_runner(c, v, err); /* its child is started before there is any key */
     if (rc == VOUCH_OK)
         rc = vch_site_enter(&c->site_options, &c->site, err);
+    if (rc == VOUCH_OK)
+        rc = open_keep(c, err);
     if (rc != VOUCH_OK)
         return rc;
     const vch_collaborator_options how = { .plan = c->site.plan,
@@ -247,6 +262,7 @@ static vouch_code take_part(client *c, const values *v, vouch_error *err)
                                            .runner = c->runner,
                                            .loop = c->loop,
                                            .log = &c->rt->log,
+                                           .keep = c->keep,
                                            .connect = connect_anew,
                                            .connect_context = c,
                                            .random = draw };

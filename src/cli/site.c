@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "config/yaml.h"
+#include "crypto/rand.h"
 #include "host/environment.h"
 #include "host/file.h"
 
@@ -176,6 +177,7 @@ void vch_site_drop(vch_site *site)
     vch_tls_settings_free(site->tls);
     vch_gate_free(site->gate);
     vch_participant_free(site->participant);
+    vch_seal_root_free(site->own_root);
     vch_roster_free(site->roster);
     vch_attestation_file_free(site->attestation);
     vch_plan_free(site->plan);
@@ -340,4 +342,38 @@ vouch_code vch_site_enter(const vch_site_options *o, vch_site *site, vouch_error
     if (rc == VOUCH_OK)
         log_ready(o->rt, site, o->role);
     return rc;
+}
+
+const uint8_t *vch_site_policy_digest(const vch_site *site)
+{
+    if (site->attestation == NULL)
+        return NULL;
+    return vch_attestation_file_federation(site->attestation)->digest;
+}
+
+vouch_code vch_site_seal(vch_site *site, const vch_seal_root **out, bool *out_fleeting,
+                         vouch_error *err)
+{
+    VCH_SCOPED(vch_secret_drop) vch_secret key = { 0 };
+    *out = NULL;
+    *out_fleeting = false;
+    if (!site->attested)
+        return VOUCH_OK;
+    *out = vch_participant_seal_root(site->participant);
+    if (*out != NULL)
+        return VOUCH_OK;
+    const vch_seal_context context = { .plan_digest = site->view->claim,
+                                       .policy_digest = vch_site_policy_digest(site),
+                                       .role = "fleeting",
+                                       .name = site->name };
+    vouch_code rc = vch_secret_alloc(&key, VCH_SEAL_KEY_SIZE, err);
+    if (rc == VOUCH_OK)
+        rc = vch_random_bytes(key.data, key.size, err);
+    if (rc == VOUCH_OK)
+        rc = vch_seal_root_new((vouch_span) { key.data, key.size }, &context, &site->own_root, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "a key for this process's state");
+    *out = site->own_root;
+    *out_fleeting = true;
+    return VOUCH_OK;
 }

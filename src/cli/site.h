@@ -16,7 +16,9 @@
 #include "identity/roster.h"
 #include "net/tls.h"
 #include "prompt/command.h"
+#include "store/seal.h"
 
+#define VCH_SITE_STATE "state"                       /* directory of what must survive a crash */
 #define VCH_SITE_ATTESTATION "plan/attestation.yaml" /* read if it is there and none is named */
 
 typedef struct vch_site_options {
@@ -45,6 +47,7 @@ typedef struct vch_site {
     bool attested;                     /* we show evidence */
     char name[VCH_PARTICIPANT_NAME_SIZE];
     vch_participant *participant;
+    vch_seal_root *own_root; /* of a TEE without a sealing key; or NULL */
     vch_roster *roster;
     vch_gate *gate;
     vch_tls_settings *tls;
@@ -74,6 +77,17 @@ VOUCH_MUST_CHECK vouch_code vch_site_participant_options(
 /* Passport and root of the moment, where the environment wants them. */
 VOUCH_MUST_CHECK vouch_code vch_site_write_documents(const vch_site_options *options,
                                                      const vch_site *site, vouch_error *err);
+
+/*
+ * What seals this participant's state; after vch_site_enter. *out NULL: it is not attested, and its
+ * state is in clear. *out_fleeting: the TEE has no sealing key, so a key of this process's own seals
+ * it, and what a process before wrote is void. *out belongs to the site.
+ */
+VOUCH_MUST_CHECK vouch_code vch_site_seal(vch_site *site, const vch_seal_root **out,
+                                          bool *out_fleeting, vouch_error *err);
+
+/* SHA-256 of the federation's rules, or NULL without attestation.yaml. */
+const uint8_t *vch_site_policy_digest(const vch_site *site);
 
 void vch_site_drop(vch_site *site); /* after every connection that uses it; safe twice */
 

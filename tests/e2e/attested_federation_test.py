@@ -3,13 +3,19 @@
 
 usage: attested_federation_test.py DIRECTORY-OF-PROGRAMS
 """
+import contextlib
 import hashlib
 import json
+import os
 import pathlib
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 import tap
 from federation import (
@@ -140,8 +146,146 @@ def nobody_is_attested():
     play(False, False)
 
 
-def an_attested_aggregators_updates_never_touch_the_disk():
-    assert not (ENV["sites"][AGGREGATOR] / "state").exists()
+def tensor_pieces(path, header=0):
+    """Every 32nd 16-byte piece of a file of float32 values: what must be found nowhere else."""
+    content = path.read_bytes()[header:]
+    pieces = {content[at:at + 16] for at in range(64, len(content) - 16, 32)}
+    return {p for p in pieces if len(set(p)) > 8}
+
+
+class Loopback(threading.Thread):
+    """Everything that passes the loopback interface with that port in it; needs a packet socket."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self.socket.bind(("lo", 0))
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
+        self.socket.settimeout(0.2)
+        self.port, self.seen, self.over = port, bytearray(), False
+
+    def run(self):
+        while not self.over:
+            try:
+                packet = self.socket.recv(1 << 17)
+            except TimeoutError:
+                continue
+            if self.port.to_bytes(2, "big") in packet[34:58]:
+                self.seen += packet
+
+    def stop(self):
+        self.over = True
+        self.join()
+        self.socket.close()
+        return bytes(self.seen)
+
+
+def metrics_of(site):
+    lines = (site / "logs/aggregator_metrics.jsonl").read_text().splitlines()
+    return sorted(set(lines))
+
+
+def kill_whole(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.child.pid, signal.SIGKILL)
+    process.child.wait()
+
+
+def known_tensors():
+    """An update and a model of this very plan and data, out of a federation in clear that is killed."""
+    write_attestation(False, False)
+    agg_site = ENV["sites"][AGGREGATOR]
+    with start(AGGREGATOR, False, "clear") as agg, start("col1", False, "clear") as one:
+        agg.event("result.taken", collaborator="col1", task="train")
+        kill_whole(agg)
+        kill_whole(one)
+    spool = next(p for p in (agg_site / "state").rglob("spool-*") if not p.name.endswith(".tmp"))
+    known = tensor_pieces(spool, header=96)
+    init = (agg_site / "save/init.pbuf").read_bytes()  # everybody may know where training starts
+    known = {piece for piece in known if piece not in init}
+    assert len(known) > 100, len(known)
+    shutil.rmtree(agg_site / "state")
+    shutil.rmtree(ENV["sites"]["col1"] / "state")
+    return known
+
+
+def found_in(content, known):
+    """How many of the pieces stand in it, at any place."""
+    return sum(piece in content for piece in known)
+
+
+def an_attested_federation_that_is_killed_goes_on_and_its_tensors_are_nowhere():
+    known = known_tensors()
+    agg_site = ENV["sites"][AGGREGATOR]
+    write_attestation(True, True)
+    config = ENV["verifier"]["config"]
+    for name in ("logs/aggregator_metrics.jsonl", "save/final.pbuf", "save/best.pbuf", "save/last.pbuf"):
+        (agg_site / name).unlink(missing_ok=True)
+    capture = Loopback(ENV["port"])
+    capture.start()
+    with Process([PROGRAMS / "vouch-verifyd", "--config", config, *LOG], STAGE, STAGE / "verifier.log") as verifier:
+        verifier.event("verifyd.listening")
+        write_attestation(True, True, model_export="none")
+        with start(AGGREGATOR, True, "sealed") as agg, start("col1", True, "sealed") as one:
+            agg.event("result.taken", collaborator="col1", task="train")
+            kill_whole(agg)
+            kill_whole(one)
+        # what lies there now is what a host sees at its leisure
+        at_rest = {p: p.read_bytes() for site in ENV["sites"].values() for p in site.directory.rglob("*")
+                   if p.is_file()}
+        with start(AGGREGATOR, True, "unsealed") as agg, start("col1", True, "unsealed") as one, \
+                start("col2", True, "unsealed") as two:
+            resumed = agg.event("federation.resumed")
+            for process in (one, two):
+                assert process.wait(90) == 0, process.tail()
+            assert agg.wait(60) == 0, agg.tail()
+    traffic = capture.stop()
+    assert resumed["round"] == 0, resumed
+    # what was taken before the kill was not sent again, and col1 did not train again
+    assert not [e for e in agg.events("result.taken") if (e["collaborator"], e["task"], e["round"]) ==
+                ("col1", "train", 0)], agg.tail()
+    assert not [e for e in one.events("task.done") if (e["task"], e["round"]) == ("train", 0)], one.tail()
+    assert any("spool-" in p.name for p in at_rest) and any("result-" in p.name for p in at_rest), list(at_rest)
+    for path, content in at_rest.items():
+        assert found_in(content, known) == 0, path
+    for path in [p for p in STAGE.rglob("*") if p.is_file()]:
+        assert found_in(path.read_bytes(), known) == 0, path
+    assert not [p for p in STAGE.rglob("core*") if p.is_file()]
+    assert len(traffic) > 100000 and found_in(traffic, known) == 0, len(traffic)
+    ENV["metrics"], ENV["known"] = metrics_of(agg_site), known
+
+
+def the_same_federation_undisturbed_has_the_same_numbers():
+    (ENV["sites"][AGGREGATOR] / "logs/aggregator_metrics.jsonl").unlink()
+    play(True, True)
+    assert metrics_of(ENV["sites"][AGGREGATOR]) == ENV["metrics"]
+    # and the search would have found a tensor: here is one in clear
+    clear = STAGE / "clear"
+    clear.write_bytes(b"x" * 7 + next(iter(ENV["known"])))
+    assert found_in(clear.read_bytes(), ENV["known"]) == 1
+
+
+def nothing_served_comes_from_a_clear_file():
+    """The host overwrites the models that it may read while rounds run: nobody is served one of them."""
+    write_attestation(True, True)
+    agg_site = ENV["sites"][AGGREGATOR]
+    (agg_site / "logs/aggregator_metrics.jsonl").unlink()
+    with Process([PROGRAMS / "vouch-verifyd", "--config", ENV["verifier"]["config"], *LOG], STAGE,
+                 STAGE / "verifier.log") as verifier:
+        verifier.event("verifyd.listening")
+        with start(AGGREGATOR, True, "trap") as agg:
+            agg.event("aggregator.listening")
+            with start("col1", True, "trap") as one:
+                agg.event("result.taken", collaborator="col1", task="train")
+                trap = (agg_site / "save/init.pbuf").read_bytes()
+                with start("col2", True, "trap") as two:
+                    while agg.child.poll() is None:
+                        for name in ("last", "best"):
+                            (agg_site / f"save/{name}.pbuf").write_bytes(trap)
+                        time.sleep(0.05)
+                    for process in (one, two):
+                        assert process.wait(60) == 0, process.tail()
+    assert metrics_of(agg_site) == ENV["metrics"]
 
 
 def run_to_its_end(name, environment):
@@ -207,7 +351,9 @@ try:
         platforms_a_verifier_and_sites_are_made,
         both_are_attested,
         only_the_aggregator_is_attested,
-        an_attested_aggregators_updates_never_touch_the_disk,
+        an_attested_federation_that_is_killed_goes_on_and_its_tensors_are_nowhere,
+        the_same_federation_undisturbed_has_the_same_numbers,
+        nothing_served_comes_from_a_clear_file,
         only_the_collaborators_are_attested,
         nobody_is_attested,
         an_attested_role_without_its_settings_names_each_that_is_missing,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Nothing is lost: aggregators and collaborators that are killed, and what they make in the end.
 
-usage: durability_test.py DIRECTORY-OF-PROGRAMS NUMBER-OF-KILLS
+usage: durability_test.py DIRECTORY-OF-PROGRAMS FAULT-DISK-LIBRARY NUMBER-OF-KILLS
 """
 import hashlib
 import pathlib
@@ -14,7 +14,7 @@ import time
 import tap
 from federation import Process, Site, free_port
 
-PROGRAMS, KILLS = pathlib.Path(sys.argv[1]).resolve(), int(sys.argv[2])
+PROGRAMS, FAULTS, KILLS = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve(), int(sys.argv[3])
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-durability-"))
 NAMES = ("col1", "col2")
 LOG = ("--log-format", "json", "--log-level", "info")
@@ -59,11 +59,16 @@ def a_federation_of_tiny_sites():
         (site / "plan/data.yaml").write_text(f"{name},data/digits.csv\n")
 
 
-def start(role, label):
-    """A process in its site; the aggregator is `agg`."""
+def start(role, label, words=(), **faults):
+    """A process in its site; the aggregator is `agg`. With faults (see fault_disk.c) on that disk."""
+    environment = {f"FAULT_{k.upper()}": str(v) for k, v in faults.items()}
+    if faults:
+        environment["LD_PRELOAD"] = str(FAULTS)
+    more = words
     words = ["aggregator", "start", "--listen", f"127.0.0.1:{ENV['port']}"] if role == "agg" else \
         ["collaborator", "start", "-n", role]
-    return Process([PROGRAMS / "vouch", *words, *LOG], ENV[role].directory, STAGE / f"{label}-{role}.log")
+    return Process([PROGRAMS / "vouch", *words, *more, *LOG], ENV[role].directory, STAGE / f"{label}-{role}.log",
+                   environment)
 
 
 def final():
@@ -142,10 +147,301 @@ def the_aggregator_may_be_killed_at_any_moment_and_the_model_is_the_same():
     kill_until(["agg"], KILLS, "agg")
 
 
+def a_collaborator_may_be_killed_at_any_moment_and_the_model_is_the_same():
+    kill_until(["col1", "col2"], KILLS, "col")
+
+
+def whoever_is_killed_the_model_is_the_same():
+    kill_until(["agg", "col1", "col2"], KILLS, "all")
+
+
+def clean_run(rounds):
+    """Everything as before the first round, and the model that an undisturbed run makes."""
+    plan_for_all(rounds)
+    want = undisturbed(rounds, "clean")
+    begin_anew()
+    return want
+
+
+def begin_anew():
+    for site in [ENV["agg"]] + [ENV[n] for n in NAMES]:
+        shutil.rmtree(site / "state", ignore_errors=True)
+    for name in ("logs/aggregator_metrics.jsonl", "save/final.pbuf"):
+        (ENV["agg"] / name).unlink(missing_ok=True)
+
+
+def kill_at_every_call(victim, how):
+    """The n-th process of one run dies at its n-th write, sync, rename or removal, until one outlives them all."""
+    rounds = 40  # more than all these deaths can use up
+    want = clean_run(rounds)
+    running = {role: start(role, f"{how}-0") for role in ("agg", *NAMES) if role != victim}
+    deaths, n, lasted = [], 0, False
+    try:
+        while not lasted:
+            n += 1
+            running[victim] = start(victim, f"{how}-{n}", **{how: n})
+            status = running[victim].wait(90)
+            assert status in (-9, 0), (status, running[victim].tail())
+            lasted = status == 0
+            deaths += [] if lasted else [n]
+            running[victim].__exit__()
+            if n == ENV["calls"]:
+                break
+        if not lasted:
+            running[victim] = start(victim, f"{how}-last")
+        for role in ("agg", *NAMES):
+            if role != victim or not lasted:
+                assert running[role].wait(90) == 0, running[role].tail()
+    finally:
+        for process in running.values():
+            process.__exit__()
+    assert final() == want, "another model"
+    assert counted_twice(ENV["agg"] / "logs/aggregator_metrics.jsonl") is None
+    print(f"# {victim}: {len(deaths)} deaths, at every call from {deaths[0]} to {deaths[-1]} ({how})")
+    return len(deaths)
+
+
+def calls_of_a_start_and_a_round(role):
+    """How many calls a process makes until its first whole round is over; what the tests above go through."""
+    plan_for_all(1)
+    counted = STAGE / f"{role}-calls"
+    counted.unlink(missing_ok=True)
+    others = [r for r in ("agg", *NAMES) if r != role]
+    processes = [start(r, "count") for r in others] + [start(role, "count", count=counted)]
+    for process in processes:
+        assert process.wait(60) == 0, process.tail()
+        process.__exit__()
+    return len(counted.read_bytes())
+
+
+def the_aggregator_may_die_at_every_commit_point():
+    ENV["calls"] = calls_of_a_start_and_a_round("agg")
+    assert ENV["calls"] > 20, ENV["calls"]
+    assert kill_at_every_call("agg", "kill") > 20
+
+
+def half_of_every_write_may_be_done():
+    ENV["calls"] = min(ENV["calls"], 45)
+    assert kill_at_every_call("agg", "half") > 20
+
+
+def a_collaborator_may_die_at_every_commit_point():
+    ENV["calls"] = calls_of_a_start_and_a_round("col1")
+    assert ENV["calls"] > 10, ENV["calls"]
+    assert kill_at_every_call("col1", "kill") > 10
+
+
+def with_fault(role, label, rounds=3, **faults):
+    """A run with that fault in one process; returns the processes, still running."""
+    return {r: start(r, label, **(faults if r == role else {})) for r in ("agg", *NAMES)}
+
+
+def end_well(running, want):
+    try:
+        for role in (*NAMES, "agg"):
+            assert running[role].wait(90) == 0, running[role].tail()
+        assert final() == want
+    finally:
+        for process in running.values():
+            process.__exit__()
+
+
+def short_writes_and_reads_change_nothing():
+    plan_for_all(1)
+    want = undisturbed(1, "whole")
+    begin_anew()
+    running = {r: start(r, "short", short=1) for r in ("agg", *NAMES)}
+    end_well(running, want)
+
+
+def a_full_disk_is_waited_out():
+    want = clean_run(6)
+    full = STAGE / "full"
+    running = with_fault("agg", "full", full=full)
+    running["agg"].event("round.finished", round=1)
+    full.touch()
+    running["agg"].event("call.refused")  # a result that found no room is not acknowledged
+    time.sleep(1)
+    full.unlink()
+    end_well(running, want)
+
+
+def a_collaborators_full_disk_is_waited_out():
+    want = clean_run(6)
+    full = STAGE / "full-col"
+    running = with_fault("col1", "full-col", full=full)
+    running["agg"].event("round.finished", round=1)
+    full.touch()
+    running["col1"].event("task.failed")
+    full.unlink()
+    end_well(running, want)
+
+
+def a_sync_that_fails_ends_the_process_and_the_next_goes_on():
+    want = clean_run(6)
+    bad = STAGE / "sync"
+    running = with_fault("agg", "sync", sync=bad)
+    running["agg"].event("round.finished", round=1)
+    bad.touch()
+    # a file that cannot be synced is not acknowledged; a journal that cannot be is the end
+    time.sleep(1.5)
+    bad.unlink()
+    time.sleep(0.5)
+    if running["agg"].child.poll() is not None:
+        assert running["agg"].child.returncode == 3, running["agg"].tail()
+        assert "syncing" in running["agg"].tail(), running["agg"].tail()
+        running["agg"] = start("agg", "sync-again")
+    end_well(running, want)
+
+
+def a_model_that_cannot_be_read_stops_the_start_and_nothing_is_lost():
+    want = clean_run(6)
+    running = with_fault("agg", "read")
+    running["agg"].event("round.finished", round=1)
+    running["agg"].child.kill()
+    running["agg"].__exit__()
+    bad = STAGE / "read"
+    bad.touch()
+    with start("agg", "unreadable", read=bad) as process:
+        assert process.wait(20) == 3, process.tail()
+        assert "Input/output error" in process.tail() and "state/" in process.tail(), process.tail()
+    running["agg"] = start("agg", "readable")
+    end_well(running, want)
+
+
+def a_damaged_journal_or_model_stops_the_start_with_its_place():
+    want = clean_run(6)
+    running = with_fault("agg", "damage")
+    running["agg"].event("round.finished", round=1)
+    running["agg"].child.kill()
+    running["agg"].__exit__()
+    state = next((ENV["agg"] / "state").glob("aggregator-*"))
+    for pattern in ("journal-00000001", "model-*"):
+        path = sorted(state.glob(pattern))[0]
+        bytes_before = path.read_bytes()
+        spoilt = bytearray(bytes_before)
+        spoilt[150] ^= 1
+        path.write_bytes(spoilt)
+        with start("agg", "damaged") as process:
+            assert process.wait(20) != 0, process.tail()
+            assert path.name in process.tail(), process.tail()
+        path.write_bytes(bytes_before)
+    running["agg"] = start("agg", "repaired")
+    end_well(running, want)
+
+
+def a_damaged_update_is_asked_for_again():
+    want = clean_run(4)
+    with start("agg", "one") as agg, start("col1", "one") as one:
+        agg.event("result.taken", collaborator="col1", task="train")
+        one.child.kill()
+        agg.child.kill()
+    state = next((ENV["agg"] / "state").glob("aggregator-*"))
+    spool = next(p for p in state.glob("spool-*") if not p.name.endswith(".tmp"))
+    spoilt = bytearray(spool.read_bytes())
+    spoilt[-1] ^= 1
+    spool.write_bytes(spoilt)
+    running = with_fault("agg", "asked-again")
+    running["agg"].event("result.damaged", collaborator="col1")
+    end_well(running, want)
+
+
+def clocks_may_jump_both_ways():
+    want = clean_run(6)
+    clock = STAGE / "clock"
+    clock.write_text("0")
+    running = with_fault("agg", "clock", clock=clock)
+    running["agg"].event("round.finished", round=1)
+    clock.write_text("-7200")
+    running["agg"].event("round.finished", round=3)
+    clock.write_text("7200")
+    end_well(running, want)
+
+
+def two_processes_with_one_name_do_not_share_a_state():
+    want = clean_run(4)
+    running = with_fault("agg", "first")
+    running["agg"].event("aggregator.listening")
+    running["col1"].event("aggregator.connected")
+    for role, words in (("agg", ["--listen", "127.0.0.1:0"]), ("col1", ())):
+        with Process([PROGRAMS / "vouch", *(["aggregator", "start", *words] if role == "agg" else
+                                            ["collaborator", "start", "-n", role]), *LOG], ENV[role].directory,
+                     STAGE / f"second-{role}.log") as second:
+            assert second.wait(20) == 2, second.tail()
+            assert "another process is at work on" in second.tail(), second.tail()
+    end_well(running, want)
+
+
+def another_plan_begins_anew_beside_and_the_first_goes_on():
+    want = clean_run(6)
+    running = with_fault("agg", "plan")
+    running["agg"].event("round.finished", round=1)
+    for process in running.values():
+        process.child.kill()
+        process.__exit__()
+    kept = {site.directory: (site / "plan/plan.yaml").read_text() for site in [ENV["agg"], ENV["col1"], ENV["col2"]]}
+    for directory, text in kept.items():
+        (directory / "plan/plan.yaml").write_text(text.replace("learning_rate: 0.2", "learning_rate: 0.3"))
+    other = {r: start(r, "other-plan") for r in ("agg", *NAMES)}
+    for role in (*NAMES, "agg"):
+        assert other[role].wait(90) == 0, other[role].tail()
+        other[role].__exit__()
+    assert [e["round"] for e in other["agg"].events("round.finished")] == list(range(6))
+    assert final() != want
+    for directory, text in kept.items():
+        (directory / "plan/plan.yaml").write_text(text)
+    running = {r: start(r, "same-plan") for r in ("agg", *NAMES)}
+    assert running["agg"].event("federation.resumed")["round"] >= 2
+    end_well(running, want)
+
+
+def a_collaborator_refuses_an_aggregator_that_was_set_back():
+    clean_run(6)
+    running = with_fault("agg", "back")
+    running["agg"].event("round.finished", round=2)
+    for process in running.values():
+        process.child.kill()
+        process.__exit__()
+    shutil.rmtree(ENV["agg"] / "state")  # the host restores an old disk
+    with start("agg", "set-back") as agg, start("col1", "set-back") as one:
+        agg.event("aggregator.listening")
+        assert one.wait(30) == 1, one.tail()
+        assert "it was set back" in one.tail() and "state/collaborator-" in one.tail(), one.tail()
+
+
+def a_lost_collaborator_ends_no_round_without_a_quorum_and_comes_back():
+    want = clean_run(4)
+    running = with_fault("agg", "lost")
+    running["agg"].event("round.finished", round=0)
+    running["col2"].child.kill()
+    running["col2"].__exit__()
+    time.sleep(1.5)
+    assert running["agg"].child.poll() is None
+    running["col2"] = start("col2", "back-again")
+    end_well(running, want)
+
+
 try:
     tap.run(
         a_federation_of_tiny_sites,
         the_aggregator_may_be_killed_at_any_moment_and_the_model_is_the_same,
+        a_collaborator_may_be_killed_at_any_moment_and_the_model_is_the_same,
+        whoever_is_killed_the_model_is_the_same,
+        the_aggregator_may_die_at_every_commit_point,
+        half_of_every_write_may_be_done,
+        a_collaborator_may_die_at_every_commit_point,
+        short_writes_and_reads_change_nothing,
+        a_full_disk_is_waited_out,
+        a_collaborators_full_disk_is_waited_out,
+        a_sync_that_fails_ends_the_process_and_the_next_goes_on,
+        a_model_that_cannot_be_read_stops_the_start_and_nothing_is_lost,
+        a_damaged_journal_or_model_stops_the_start_with_its_place,
+        a_damaged_update_is_asked_for_again,
+        clocks_may_jump_both_ways,
+        two_processes_with_one_name_do_not_share_a_state,
+        another_plan_begins_anew_beside_and_the_first_goes_on,
+        a_collaborator_refuses_an_aggregator_that_was_set_back,
+        a_lost_collaborator_ends_no_round_without_a_quorum_and_comes_back,
     )
 finally:
     shutil.rmtree(STAGE, ignore_errors=True)

@@ -111,14 +111,9 @@ static vouch_code work_on_round(vch_aggregator *a, int64_t now, vouch_error *err
     return is_closing || is_over ? vch_aggregator_close_round(a, err) : VOUCH_OK;
 }
 
-/* Everybody was told. What was kept is not needed by the next start. */
-static void end(vch_aggregator *a)
+vouch_code vch_aggregator_conclude(vch_aggregator *a, vouch_error *err)
 {
-    vouch_error err = { 0 };
-    if (vch_ledger_is_busy(a->ledger)) /* comes again */
-        return;
-    vouch_code rc = vch_ledger_finish(a->ledger, vch_round_number(a->round), &err);
-    vch_aggregator_finish(a, rc, rc == VOUCH_OK ? NULL : &err);
+    return vch_ledger_finish(a->ledger, vch_round_number(a->round), err);
 }
 
 static void step(void *context)
@@ -143,7 +138,8 @@ static void step(void *context)
     now = a->options.now_ms();
     int64_t due = vch_parking_tick(a->parking, now, a);
     if (vch_round_may_exit(a->round, now)) {
-        end(a);
+        if (!vch_ledger_is_busy(a->ledger)) /* else this comes again */
+            vch_aggregator_finish(a, VOUCH_OK, NULL);
         return;
     }
     int64_t round_due = vch_round_next_deadline_ms(a->round);

@@ -72,6 +72,12 @@ const vch_grpc_method *vch_aggregator_methods(size_t *out_count);
 void vch_aggregator_quarantine(vch_aggregator *a, const char *name, const char *reason);
 void vch_aggregator_readmit(vch_aggregator *a, const char *name);
 
+/*
+ * After `done` with VOUCH_OK and the last answer: what was kept is not needed any more, and the next
+ * start is another run. A process that ends before it tells everybody once more.
+ */
+VOUCH_MUST_CHECK vouch_code vch_aggregator_conclude(vch_aggregator *a, vouch_error *err);
+
 /* Look whether everything is done already (a model at the last round); call once the server is up. */
 void vch_aggregator_start(vch_aggregator *a);
 

@@ -25,7 +25,8 @@ struct vch_ledger {
     vch_ledger_file model, previous;
     vch_ledger_record *result; /* of the present round */
     size_t result_count, result_room;
-    bool finished; /* told so; the rest of this process does not matter */
+    uint8_t policy[VCH_SHA256_SIZE]; /* options.policy_digest: the caller's may go with a change */
+    bool finished;                   /* told so; the rest of this process does not matter */
 };
 
 static void forget_results(vch_ledger *l)
@@ -155,6 +156,10 @@ vouch_code vch_ledger_open(const vch_ledger_options *options, vch_ledger **out, 
     if (l == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for a ledger");
     l->options = *options;
+    if (options->policy_digest != NULL) {
+        memcpy(l->policy, options->policy_digest, sizeof l->policy);
+        l->options.policy_digest = l->policy;
+    }
     if (options->parent != NULL)
         rc = open_state(l, err);
     if (rc == VOUCH_OK)
@@ -327,7 +332,7 @@ vouch_code vch_ledger_finish(vch_ledger *l, int32_t round, vouch_error *err)
         rc = vch_journal_add(vch_state_journal(l->state), vch_buffer_span(&bytes), err);
     if (rc == VOUCH_OK)
         rc = vch_journal_commit(vch_state_journal(l->state), err);
-    if (rc == VOUCH_OK)
+    if (rc == VOUCH_OK) /* what a kill leaves here the next start removes */
         rc = vch_state_sweep(l->state, is_no_file_wanted, NULL, err);
     l->finished = rc == VOUCH_OK;
     return rc;

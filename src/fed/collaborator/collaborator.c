@@ -8,17 +8,16 @@
 #include "fed/collaborator/global_model.h"
 #include "fed/collaborator/outgoing.h"
 
-#define NO_ROUND (-1)
-
 struct vch_collaborator {
     vch_collaborator_options options;
     vch_calls calls;
     vch_global_model global;
     vch_model local; /* as trained in local.round */
     bool has_local;
-    int32_t finished;  /* the newest round of which a result was sent, or NO_ROUND */
-    unsigned failures; /* of tasks, one after the other */
-    bool task_failed;  /* in this turn */
+    vch_keep *keep;     /* the options', or our own */
+    vch_keep *own_keep; /* in memory, or NULL */
+    unsigned failures;  /* of tasks, one after the other */
+    bool task_failed;   /* in this turn */
 };
 
 vouch_code vch_collaborator_new(const vch_collaborator_options *options, vch_collaborator **out,
@@ -29,11 +28,14 @@ vouch_code vch_collaborator_new(const vch_collaborator_options *options, vch_col
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for the collaborator");
     c->options = *options;
     c->calls = (vch_calls) { .options = &c->options, .view = vch_plan_look(options->plan) };
-    c->finished = NO_ROUND;
     vch_pipeline_for(c->calls.view, options->name, &c->global.pipeline);
     vouch_code rc = options->runner.ops->make_model(options->runner.self, &c->global.model, err);
+    const vch_keep_options nothing = { .plan = options->plan, .name = options->name };
+    if (rc == VOUCH_OK && options->keep == NULL)
+        rc = vch_keep_open(&nothing, &c->own_keep, err);
     if (rc != VOUCH_OK)
         return rc;
+    c->keep = options->keep != NULL ? options->keep : c->own_keep;
     *out = VCH_MOVE(c);
     return VOUCH_OK;
 }
@@ -45,6 +47,7 @@ void vch_collaborator_free(vch_collaborator *c)
     vch_calls_done(&c->calls);
     vch_model_done(&c->global.model);
     vch_model_done(&c->local);
+    vch_keep_close(c->own_keep);
     free(c);
 }
 
@@ -72,12 +75,62 @@ static void keep_local(vch_collaborator *c, vch_task_outcome *outcome)
     c->has_local = true;
 }
 
-/* A collaborator that was started anew in the middle of a round trains again: what it had sent is
- * not lost, but its own copy is. */
+/* A model of the task runner's names and shapes, to be filled. */
+static vouch_code make_alike(const vch_model *like, vch_model *out, vouch_error *err)
+{
+    for (size_t i = 0; i < like->count; i++) {
+        vch_tensor t = { 0 };
+        vouch_code rc =
+            vch_tensor_init(&t, vch_span_str(like->tensor[i].name), &like->tensor[i].shape, err);
+        if (rc == VOUCH_OK)
+            rc = vch_model_add(out, &t, err);
+        vch_tensor_done(&t);
+        if (rc != VOUCH_OK)
+            return rc;
+    }
+    return VOUCH_OK;
+}
+
+/* What this collaborator, or the process before it, made for that task already. */
+static vouch_code find_kept(vch_collaborator *c, const vch_plan_task *task, int32_t round,
+                            vch_task_outcome *outcome, bool *out_found, vouch_error *err)
+{
+    VCH_SCOPED(vch_model_done) vch_model model = { 0 };
+    vouch_error why = { 0 };
+    char text[512];
+    vouch_code rc = make_alike(&c->global.model, &model, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    rc = vch_keep_find(c->keep, round, task, outcome, &model, out_found, &why);
+    if (rc != VOUCH_OK) {
+        vch_log(c->options.log, VCH_LOG_ERROR, "result.damaged", VCH_STR("task", task->name),
+                VCH_INT("round", round),
+                VCH_STR("reason", vouch_error_text(&why, text, sizeof text)));
+        return VOUCH_OK; /* the task is run again */
+    }
+    if (*out_found && outcome->trained) {
+        outcome->model = model;
+        model = (vch_model) { 0 };
+        keep_local(c, outcome);
+    }
+    return VOUCH_OK;
+}
+
+/* A collaborator that was started anew in the middle of a round has what it trained on disk; if it
+ * keeps nothing it trains again. */
 static vouch_code need_local(vch_collaborator *c, int32_t round, vouch_error *err)
 {
     if (c->has_local && c->local.round == round)
         return VOUCH_OK;
+    for (size_t i = 0; i < c->calls.view->task_count; i++) {
+        vch_task_outcome outcome = { 0 };
+        bool found = false;
+        if (!c->calls.view->task[i].trains)
+            continue;
+        vouch_code kept = find_kept(c, &c->calls.view->task[i], round, &outcome, &found, err);
+        if (kept != VOUCH_OK || (found && outcome.trained))
+            return kept;
+    }
     vouch_code rc = vch_global_model_need(&c->global, &c->calls, round, err);
     for (size_t i = 0; rc == VOUCH_OK && i < c->calls.view->task_count; i++) {
         const vch_plan_task *task = &c->calls.view->task[i];
@@ -146,38 +199,60 @@ static vouch_code send(vch_collaborator *c, const vch_plan_task *task, int32_t r
     return rc;
 }
 
+/* Run it, and have the result on disk before anybody hears of it. */
+static vouch_code make_result(vch_collaborator *c, const vch_plan_task *task, int32_t round,
+                              vch_task_outcome *outcome, vouch_error *err)
+{
+    vouch_code rc = task->apply_local ? need_local(c, round, err)
+                                      : vch_global_model_need(&c->global, &c->calls, round, err);
+    if (rc == VOUCH_OK)
+        rc = run_on(c, task, round, task->apply_local ? &c->local : &c->global.model, outcome, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    log_task(c, task, round, outcome);
+    if (outcome->trained)
+        keep_local(c, outcome);
+    rc = vch_keep_result(c->keep, round, task, outcome, outcome->trained ? &c->local : NULL, err);
+    if (rc != VOUCH_OK) { /* a full disk: tried again later, as a task that failed */
+        c->task_failed = true;
+        c->failures++;
+    }
+    return rc;
+}
+
 static vouch_code run_task(vch_collaborator *c, vouch_span name, int32_t round, vouch_error *err)
 {
     VCH_SCOPED(vch_task_outcome_done) vch_task_outcome outcome = { 0 };
+    bool found = false;
     const vch_plan_task *task = vch_plan_task_find(c->options.plan, name);
     if (task == NULL)
         return vouch_fail(err, VOUCH_E_REFUSED,
                           "the aggregator asks for a task '%.*s' that is not "
                           "in the plan",
                           (int)(name.size > 80 ? 80 : name.size), (const char *)name.data);
-    vouch_code rc = task->apply_local ? need_local(c, round, err)
-                                      : vch_global_model_need(&c->global, &c->calls, round, err);
-    if (rc == VOUCH_OK)
-        rc =
-            run_on(c, task, round, task->apply_local ? &c->local : &c->global.model, &outcome, err);
+    vouch_code rc = find_kept(c, task, round, &outcome, &found, err);
+    if (rc == VOUCH_OK && !found)
+        rc = make_result(c, task, round, &outcome, err);
+    else if (rc == VOUCH_OK && outcome.trained && c->calls.view->delta_updates)
+        rc = vch_global_model_need(&c->global, &c->calls, round, err); /* what it changed */
     if (rc != VOUCH_OK)
         return rc;
-    log_task(c, task, round, &outcome);
-    if (outcome.trained)
-        keep_local(c, &outcome);
+    if (found)
+        vch_log(c->options.log, VCH_LOG_INFO, "task.kept", VCH_STR("task", task->name),
+                VCH_INT("round", round));
     rc = send(c, task, round, &outcome, err);
-    if (rc == VOUCH_OK)
-        c->finished = round;
-    return rc;
+    return rc == VOUCH_OK ? vch_keep_acknowledged(c->keep, round, err) : rc;
 }
 
 /* docs/protocol.md section 9: a host can restore an old disk under an aggregator. */
 static vouch_code check_round(const vch_collaborator *c, int32_t round, vouch_error *err)
 {
-    if (round < 0 || round < c->finished)
+    int32_t finished = vch_keep_finished(c->keep);
+    if (round < 0 || round < finished)
         return vouch_fail(err, VOUCH_E_REFUSED,
-                          "the aggregator is in round %d, but round %d is done: it was set back",
-                          round, c->finished);
+                          "the aggregator is in round %d, but round %d is done here: it was set "
+                          "back, or a run begins anew (then remove '%s')",
+                          round, finished, vch_keep_directory(c->keep));
     return VOUCH_OK;
 }
 
@@ -234,8 +309,8 @@ vouch_code vch_collaborator_run(vch_collaborator *c, vouch_error *err)
             return VOUCH_OK;
         if (quit) {
             vch_log(c->options.log, VCH_LOG_INFO, "federation.finished",
-                    VCH_INT("round", c->finished));
-            return VOUCH_OK;
+                    VCH_INT("round", vch_keep_finished(c->keep)));
+            return vch_keep_over(c->keep, err);
         }
         if (rc == VOUCH_OK || (c->task_failed && after_failed_task(c, &why) == VOUCH_OK))
             continue;

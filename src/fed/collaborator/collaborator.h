@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/scope.h"
+#include "fed/collaborator/keep.h"
 #include "fed/plan/plan.h"
 #include "fed/runner/runner.h"
 #include "net/grpc_client.h"
@@ -25,6 +26,7 @@ typedef struct vch_collaborator_options {
     vch_runner runner;    /* kept, not freed */
     vch_loop *loop;       /* kept; the connection must be on it */
     const vch_log *log;   /* kept; may be NULL */
+    vch_keep *keep;       /* kept, not freed; NULL: what was done is forgotten at the end */
 
     /* A new connection that passed the gate; as vch_grpc_client_connect. */
     vouch_code (*connect)(void *context, vch_grpc_client **out, vouch_error *err);
