@@ -13,6 +13,7 @@
 #include "policy/builder.h"
 #include "policy/policy.h"
 #include "result/token_content.h"
+#include "svc/cache_pool.h"
 
 #define ROOT_MAX_SIZE ((size_t)16 << 10)
 
@@ -27,6 +28,7 @@ struct vch_appraiser {
     vch_collateral_cache *collateral;
     loaded_policy *policies;
     size_t policy_count;
+    vch_cache_pool *caches;
 };
 
 void vch_appraiser_free(vch_appraiser *appraiser)
@@ -38,6 +40,7 @@ void vch_appraiser_free(vch_appraiser *appraiser)
         vouch_policy_free(appraiser->policies[i].policy);
         vch_builder_free(appraiser->policies[i].builder);
     }
+    vch_cache_pool_free(appraiser->caches);
     free(appraiser->policies);
     free(appraiser);
 }
@@ -124,6 +127,8 @@ vouch_code vch_appraiser_new(const vch_verifyd_config *config,
     vouch_code rc = load_collateral(config, around, a, err);
     if (rc == VOUCH_OK)
         rc = load_policies(config, a, err);
+    if (rc == VOUCH_OK)
+        rc = vch_cache_pool_new(&a->caches, err);
     if (rc != VOUCH_OK)
         return rc;
     *out = VCH_MOVE(a);
@@ -209,7 +214,9 @@ static vouch_code appraise(const vch_appraiser *a, const vch_attest_request *req
     if (!find_collateral(a, ask.quote, &set, result))
         return VOUCH_OK;
     ask.collateral = set->collateral;
+    ask.cache = vch_cache_pool_lend(a->caches);
     rc = vouch_verifier_appraise(set->verifier, &ask, &result->appraisal, err);
+    vch_cache_pool_give_back(a->caches, ask.cache);
     if (rc == VOUCH_OK)
         rc = hash_collateral(&set->parts, &result->collateral, err);
     if (rc != VOUCH_OK)
