@@ -285,6 +285,40 @@ static void read_succession(reading *r, const vch_yaml_node *node)
         vch_faults_at(r->faults, node, "succession: federation.replaces names no policy");
 }
 
+/* Unlike a UUID nothing goes to the verifier: it would refuse it, and only then be heard of. */
+static bool is_uuid(const char *text)
+{
+    static const char form[] = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh";
+    if (strlen(text) != sizeof form - 1)
+        return false;
+    for (size_t i = 0; form[i] != '\0'; i++) {
+        bool hex = strchr("0123456789abcdefABCDEF", text[i]) != NULL;
+        if (form[i] == 'h' ? !hex : text[i] != '-')
+            return false;
+    }
+    return true;
+}
+
+static void read_verifier(reading *r, const vch_raw_verifier *raw)
+{
+    vch_local *l = &r->file->local;
+    l->verifier_url = raw->url;
+    l->verifier_ca = raw->ca;
+    l->api_key_file = raw->api_key_file;
+    l->verifier_version = (unsigned)raw->version;
+    l->verifier_rs256 = raw->alg == 1;
+    l->policy_must_match = raw->policy_must_match;
+    if (raw->url != NULL && strncmp(raw->url, "https://", 8) != 0)
+        vch_faults_at(r->faults, r->raw_local.verifier, "url must begin with https://");
+    for (size_t i = 0; raw->policy_ids != NULL && i < vch_yaml_count(raw->policy_ids); i++) {
+        const char *id = vch_yaml_string(vch_yaml_at(raw->policy_ids, i));
+        if (id == NULL || !is_uuid(id))
+            vch_faults_at(r->faults, vch_yaml_at(raw->policy_ids, i), "a policy id is a UUID");
+        else
+            l->policy_ids[l->policy_id_count++] = id;
+    }
+}
+
 static void read_local(reading *r, const vch_yaml_node *node)
 {
     vch_local *l = &r->file->local;
@@ -300,14 +334,10 @@ static void read_local(reading *r, const vch_yaml_node *node)
     l->state = r->raw_local.state;
     if (r->raw_local.collateral != NULL)
         (void)vch_collateral_settings_read(r->raw_local.collateral, &l->collateral, r->faults);
+    l->verifier_version = 1;
     if (r->raw_local.verifier != NULL
-        && vch_raw_verifier_read(r->raw_local.verifier, &verifier, r->faults)) {
-        l->verifier_url = verifier.url;
-        l->verifier_ca = verifier.ca;
-        l->api_key_file = verifier.api_key_file;
-        if (verifier.url != NULL && strncmp(verifier.url, "https://", 8) != 0)
-            vch_faults_at(r->faults, r->raw_local.verifier, "url must begin with https://");
-    }
+        && vch_raw_verifier_read(r->raw_local.verifier, &verifier, r->faults))
+        read_verifier(r, &verifier);
     if (r->raw_local.enrolment != NULL
         && vch_raw_enrolment_read(r->raw_local.enrolment, &enrolment, r->faults)) {
         l->enrolment_cert = enrolment.cert;

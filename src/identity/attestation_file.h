@@ -75,6 +75,8 @@ typedef struct vch_succession {
     vouch_span signature;
 } vch_succession;
 
+#define VCH_LOCAL_POLICY_IDS_MAX 10 /* as many as Intel's service takes */
+
 /* This host's own settings; NULL where the file has none. */
 typedef struct vch_local {
     const char *attestation_dir;
@@ -82,6 +84,11 @@ typedef struct vch_local {
     const char *verifier_url;
     const char *verifier_ca;
     const char *api_key_file; /* the key itself is in the environment ITA_API_KEY, or here */
+    unsigned verifier_version;
+    bool verifier_rs256;
+    const char *policy_ids[VCH_LOCAL_POLICY_IDS_MAX];
+    size_t policy_id_count;
+    bool policy_must_match;
     const char *enrolment_cert;
     const char *enrolment_key;
     const char *state; /* directory for the sealed identity */

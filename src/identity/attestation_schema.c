@@ -1,5 +1,7 @@
 #include "identity/attestation_schema.h"
 
+#include "identity/attestation_file.h"
+
 #include <stddef.h>
 
 #define LENGTH(table) (sizeof(table) / sizeof *(table))
@@ -284,6 +286,29 @@ bool vch_raw_verifier_read(const vch_yaml_node *n, vch_raw_verifier *out, vch_fa
           .min = 1,
           .max = 400,
           .help = "credential file with the API key (environment ITA_API_KEY holds the key)" },
+        { .key = "version",
+          .type = VCH_SETTING_INT,
+          .offset = offsetof(vch_raw_verifier, version),
+          .min = 1,
+          .max = 2,
+          .fallback = "1",
+          .help = "of its API and tokens: 1 flat, 2 nested" },
+        { .key = "token_signing_alg",
+          .type = VCH_SETTING_CHOICE,
+          .offset = offsetof(vch_raw_verifier, alg),
+          .choices = "PS384|RS256",
+          .fallback = "PS384",
+          .help = "how tokens are signed" },
+        { .key = "policy_ids",
+          .type = VCH_SETTING_LIST,
+          .offset = offsetof(vch_raw_verifier, policy_ids),
+          .max = VCH_LOCAL_POLICY_IDS_MAX,
+          .help = "UUIDs of policies that it is asked to judge by" },
+        { .key = "policy_must_match",
+          .type = VCH_SETTING_BOOL,
+          .offset = offsetof(vch_raw_verifier, policy_must_match),
+          .fallback = "false",
+          .help = "no token unless each of them matches" },
     };
     return vch_schema_read(n, "verifier", table, LENGTH(table), out, f);
 }

@@ -73,6 +73,10 @@ typedef struct vch_raw_verifier {
     const char *url;
     const char *ca;
     const char *api_key_file;
+    int64_t version;
+    int alg;
+    const vch_yaml_node *policy_ids;
+    bool policy_must_match;
 } vch_raw_verifier;
 
 typedef struct vch_raw_enrolment {

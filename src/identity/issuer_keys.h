@@ -1,6 +1,7 @@
 /*
- * The key sets of the pinned token issuers, fetched ahead of time or taken from a passport. A key
- * set is untrusted until a token's chain ends in the issuer's pinned root. Internally locked.
+ * The key sets of the pinned token issuers with the CRLs of their CAs, fetched ahead of time or taken
+ * from a passport. They are untrusted until a token's chain ends in the issuer's pinned root. Without
+ * CRLs no token counts. Internally locked.
  * Spec: docs/protocol.md section 5.
  */
 #ifndef VCH_IDENTITY_ISSUER_KEYS_H
@@ -16,7 +17,9 @@
 #include "vouch/span.h"
 #include "vouch/token.h"
 
-#define VCH_ISSUER_REFETCH_S 60 /* an unknown key id asks the issuer again, at most so often */
+#define VCH_ISSUER_CRLS_MAX 8     /* of one issuer */
+#define VCH_ISSUER_REFRESH_S 3600 /* key set and CRLs are fetched ahead so often */
+#define VCH_ISSUER_REFETCH_S 60   /* an unknown key id asks the issuer again, at most so often */
 
 typedef struct vch_issuer_keys vch_issuer_keys;
 
@@ -27,17 +30,32 @@ VOUCH_MUST_CHECK vouch_code vch_issuer_keys_new(const vch_token_issuer *issuers,
 void vch_issuer_keys_free(vch_issuer_keys *k);
 VCH_DEFINE_DROP(vch_issuer_keys_drop, vch_issuer_keys, vch_issuer_keys_free)
 
-/* Fetch <base_url>/certs of every issuer; blocks. Fails if none could be had. */
+/* Fetch <base_url>/certs of every issuer, and the CRLs that its certificates name; blocks. What
+ * cannot be had stays as it was. Fails if none could be had. */
 VOUCH_MUST_CHECK vouch_code vch_issuer_keys_fetch(vch_issuer_keys *k, int64_t now_unix_s,
                                                   vouch_error *err);
 
-/* Use this key set for every issuer (a passport's): no fetching happens from then on. */
+/* The same if it is VCH_ISSUER_REFRESH_S ago: from a background thread, so that nobody who is
+ * admitted waits for it. */
+VOUCH_MUST_CHECK vouch_code vch_issuer_keys_refresh(vch_issuer_keys *k, int64_t now_unix_s,
+                                                    vouch_error *err);
+
+/* Use this key set and these CRLs (DER) for every issuer (a passport's): no fetching happens from
+ * then on. */
 VOUCH_MUST_CHECK vouch_code vch_issuer_keys_put(vch_issuer_keys *k, vouch_span jwks,
+                                                const vouch_span *crls, size_t crl_count,
                                                 vouch_error *err);
 
-/* The text of the first issuer's key set, appended; empty if there is none yet. */
-VOUCH_MUST_CHECK vouch_code vch_issuer_keys_text(vch_issuer_keys *k, vch_buffer *out,
+/* The first issuer's key set and CRLs as they came; no key set: there is none yet. Drop it. */
+typedef struct vch_issuer_text {
+    vch_buffer jwks;
+    vch_buffer crl[VCH_ISSUER_CRLS_MAX];
+    size_t crl_count;
+} vch_issuer_text;
+
+VOUCH_MUST_CHECK vouch_code vch_issuer_keys_text(vch_issuer_keys *k, vch_issuer_text *out,
                                                  vouch_error *err);
+void vch_issuer_text_drop(vch_issuer_text *text); /* safe twice and on a zeroed value */
 
 /*
  * Judge a token against each issuer; `expected` is filled but for keys, roots and base URL.
@@ -48,5 +66,10 @@ VOUCH_MUST_CHECK vouch_code vch_issuer_keys_judge(vch_issuer_keys *k, vouch_span
                                                   const vouch_token_expectation *expected,
                                                   vouch_token_verdict **out_verdict,
                                                   vouch_error *err);
+
+/* Does the token name this very nonce (decoded once)? VOUCH_E_REFUSED if not. Judges nothing else. */
+VOUCH_MUST_CHECK vouch_code vch_issuer_keys_check_echo(vch_issuer_keys *k, vouch_span token,
+                                                       vouch_span nonce_val, vouch_span nonce_iat,
+                                                       int64_t now_unix_s, vouch_error *err);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/scope.h"
+#include "codec/hex.h"
 #include "crypto/rand.h"
 #include "host/clock.h"
 #include "identity/ita_request.h"
@@ -18,6 +19,8 @@
 #define BACKOFF_MAX_MS 10000
 #define JWKS_MAX_SIZE ((size_t)256 << 10)
 #define CRL_MAX_SIZE ((size_t)1 << 20)
+#define REQUEST_ID_RANDOM_SIZE 8
+#define REQUEST_ID_SIZE (sizeof "vouch-" + 2 * (size_t)REQUEST_ID_RANDOM_SIZE)
 
 struct vch_ita_client {
     char api_url[URL_SIZE]; /* without a final slash */
@@ -25,6 +28,10 @@ struct vch_ita_client {
     vch_buffer ca_pem;
     vch_secret key; /* NUL-terminated: it is a header's value */
     unsigned version;
+    bool rs256, policy_must_match;
+    const char *const *policy_ids;
+    size_t policy_id_count;
+    char request_id[REQUEST_ID_SIZE]; /* of nonce and attestation together */
     uint32_t deadline_ms;
     unsigned attempts;
     vch_ita_world world;
@@ -116,6 +123,10 @@ vouch_code vch_ita_client_new(const vch_ita_options *options, vch_ita_client **o
     if (rc != VOUCH_OK)
         return rc;
     c->version = options->version == 2 ? 2 : 1;
+    c->rs256 = options->rs256;
+    c->policy_ids = options->policy_ids;
+    c->policy_id_count = options->policy_id_count;
+    c->policy_must_match = options->policy_must_match;
     c->deadline_ms = options->deadline_ms != 0 ? options->deadline_ms : VCH_ITA_DEADLINE_MS;
     c->attempts = options->attempts != 0 ? options->attempts : DEFAULT_ATTEMPTS;
     c->log = options->log;
@@ -245,20 +256,35 @@ static api_headers make_headers(const vch_ita_client *c, bool with_body, const c
     return h;
 }
 
+/* The service's operator finds the same id in his log. */
+static vouch_code draw_request_id(vch_ita_client *c, vouch_error *err)
+{
+    uint8_t random[REQUEST_ID_RANDOM_SIZE];
+    char hex[2 * sizeof random + 1];
+    vouch_code rc = vch_random_bytes(random, sizeof random, err);
+    if (rc == VOUCH_OK)
+        (void)snprintf(c->request_id, sizeof c->request_id, "vouch-%s",
+                       vch_hex_encode((vouch_span) { random, sizeof random }, hex));
+    return rc;
+}
+
 vouch_code vch_ita_nonce_get(vch_ita_client *client, vch_ita_nonce *out, vouch_error *err)
 {
     char url[CALL_URL_SIZE];
+    vouch_code rc = draw_request_id(client, err);
+    if (rc != VOUCH_OK)
+        return rc;
     (void)snprintf(url, sizeof url, "%s/appraisal/v%u/nonce", client->api_url, client->version);
-    api_headers headers = make_headers(client, false, NULL);
+    api_headers headers = make_headers(client, false, client->request_id);
     vch_http_call call = { .url = url,
                            .headers = headers.list,
                            .header_count = headers.count,
                            .ca_pem = vch_buffer_span(&client->ca_pem),
                            .response_cap = VCH_ITA_NONCE_MAX_SIZE };
     VCH_SCOPED(vch_http_answer_drop) vch_http_answer answer = { 0 };
-    vouch_code rc = exchange(client, "nonce", &call, &answer, err);
+    rc = exchange(client, "nonce", &call, &answer, err);
     if (rc != VOUCH_OK)
-        return rc;
+        return vouch_wrap(err, rc, "request '%s'", client->request_id);
     rc = vch_ita_nonce_parse(vch_buffer_span(&answer.body), out, err);
     return rc == VOUCH_OK ? VOUCH_OK : vouch_wrap(err, rc, "the verifier's answer");
 }
@@ -279,12 +305,16 @@ vouch_code vch_ita_attest(vch_ita_client *client, const vch_ita_request *request
         return vouch_fail(err, VOUCH_E_CONFIG,
                           "a request id has 1 to 128 characters of [a-zA-Z0-9_ /.-]");
     VCH_SCOPED(vch_buffer_drop) vch_buffer body = vch_buffer_with_cap(VCH_ITA_REQUEST_MAX_SIZE);
-    vouch_code rc = vch_ita_request_build(request, client->version, &body, err);
+    vouch_code rc = client->request_id[0] == '\0' ? draw_request_id(client, err) : VOUCH_OK;
+    if (rc != VOUCH_OK)
+        return rc;
+    const char *id = request->request_id != NULL ? request->request_id : client->request_id;
+    rc = vch_ita_request_build(request, client->version, &body, err);
     if (rc != VOUCH_OK)
         return rc;
     char url[CALL_URL_SIZE];
     (void)snprintf(url, sizeof url, "%s/appraisal/v%u/attest", client->api_url, client->version);
-    api_headers headers = make_headers(client, true, request->request_id);
+    api_headers headers = make_headers(client, true, id);
     vch_http_call call = { .url = url,
                            .headers = headers.list,
                            .header_count = headers.count,
@@ -294,7 +324,7 @@ vouch_code vch_ita_attest(vch_ita_client *client, const vch_ita_request *request
     VCH_SCOPED(vch_http_answer_drop) vch_http_answer answer = { 0 };
     rc = exchange(client, "attest", &call, &answer, err);
     if (rc != VOUCH_OK)
-        return rc;
+        return vouch_wrap(err, rc, "request '%s'", id);
     rc = vch_ita_token_parse(vch_buffer_span(&answer.body), out_token, err);
     return rc == VOUCH_OK ? VOUCH_OK : vouch_wrap(err, rc, "the verifier's answer");
 }
@@ -316,7 +346,11 @@ vouch_code vch_ita_token_get(vch_ita_client *client, const vch_ita_quoter *quote
         return vouch_wrap(err, rc, "a quote for the verifier");
     const vch_ita_request request = { .quote = vch_buffer_span(&quote),
                                       .nonce = &nonce,
-                                      .held_data = held_data };
+                                      .held_data = held_data,
+                                      .policy_ids = client->policy_ids,
+                                      .policy_id_count = client->policy_id_count,
+                                      .policy_must_match = client->policy_must_match,
+                                      .rs256 = client->rs256 };
     rc = vch_ita_attest(client, &request, out_token, err);
     if (rc != VOUCH_OK)
         return rc;

@@ -34,11 +34,15 @@ typedef struct vch_ita_world {
 } vch_ita_world;
 
 typedef struct vch_ita_options {
-    const char *api_url;        /* https origin of nonce and attest */
-    const char *base_url;       /* https origin of /certs; NULL: the same */
-    vouch_span ca_pem;          /* roots for TLS; empty: the system's */
-    const vch_secret *api_key;  /* borrowed for the construction; copied to own locked pages */
-    unsigned version;           /* 0 or 1: v1 tokens; 2: v2 tokens */
+    const char *api_url;           /* https origin of nonce and attest */
+    const char *base_url;          /* https origin of /certs; NULL: the same */
+    vouch_span ca_pem;             /* roots for TLS; empty: the system's */
+    const vch_secret *api_key;     /* borrowed for the construction; copied to own locked pages */
+    unsigned version;              /* 0 or 1: v1 tokens; 2: v2 tokens */
+    bool rs256;                    /* default PS384 */
+    const char *const *policy_ids; /* for vch_ita_token_get; kept */
+    size_t policy_id_count;
+    bool policy_must_match;
     uint32_t deadline_ms;       /* total for a call and its retries; 0: VCH_ITA_DEADLINE_MS */
     unsigned attempts;          /* 0: 4 */
     const vch_ita_world *world; /* NULL: the real one; copied */
@@ -75,7 +79,7 @@ typedef struct vch_ita_request {
     size_t policy_id_count;
     bool policy_must_match;
     bool rs256;             /* default PS384 */
-    const char *request_id; /* NULL: none */
+    const char *request_id; /* NULL: one is drawn, and stands in the log and in every failure */
 } vch_ita_request;
 
 /* out_token  Compact JWS, appended. Fails as vch_ita_nonce_get(). */

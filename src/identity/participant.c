@@ -128,6 +128,17 @@ static bool wait_or_stop(vch_participant *p, int seconds)
     return stopping;
 }
 
+/* Ahead of need, so that no admission waits for an issuer. What is held goes on to count. */
+static void refresh_issuers(vch_participant *p)
+{
+    vouch_error err = { 0 };
+    char text[512];
+    if (p->issuers != NULL
+        && vch_issuer_keys_refresh(p->issuers, vch_participant_now(p), &err) != VOUCH_OK)
+        vch_log(p->log, VCH_LOG_WARN, "identity.issuer_keys_stale", VCH_STR("name", p->name),
+                VCH_STR("reason", vouch_error_text(&err, text, sizeof text)));
+}
+
 static void *keep_fresh(void *context)
 {
     vch_participant *p = context;
@@ -141,13 +152,14 @@ static void *keep_fresh(void *context)
                     VCH_STR("reason", vouch_error_text(&err, text, sizeof text)));
             pause_s = RETRY_S;
         }
+        refresh_issuers(p);
     }
     return NULL;
 }
 
 vouch_code vch_participant_keep_fresh(vch_participant *p, vouch_error *err)
 {
-    if (p->thread_runs || p->attester == NULL)
+    if (p->thread_runs || (p->attester == NULL && p->issuers == NULL))
         return VOUCH_OK; /* a PKI certificate is renewed by its site */
     if (pthread_create(&p->thread, NULL, keep_fresh, p) != 0)
         return vouch_fail(err, VOUCH_E_INTERNAL, "cannot start the thread that renews");

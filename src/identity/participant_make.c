@@ -165,9 +165,13 @@ static vouch_code put_token(vch_participant *p, vch_held_credentials *c, vouch_e
     if (rc == VOUCH_OK)
         rc = vch_ita_token_get(p->verifier, &quoter, vch_buffer_span(&c->claims), &nonce,
                                &c->token_quote, &c->token, err);
-    vch_ita_nonce_drop(&nonce);
     if (rc == VOUCH_OK)
         rc = judge_ourselves(p, c, true, err);
+    if (rc == VOUCH_OK && c->face.appraisal.token_verified)
+        rc = vch_issuer_keys_check_echo(p->issuers, vch_buffer_span(&c->token),
+                                        vch_buffer_span(&nonce.val), vch_buffer_span(&nonce.iat),
+                                        now, err);
+    vch_ita_nonce_drop(&nonce);
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "getting a token from '%s'", p->local->verifier_url);
     c->face.token_from_unix_s = now;

@@ -172,7 +172,15 @@ static vouch_code make_client(vch_participant *p, const char *api_key, vouch_spa
     if (rc != VOUCH_OK)
         return vouch_wrap(err, VOUCH_E_CONFIG, "the verifier's API key");
     const vch_ita_options options = {
-        .api_url = p->local->verifier_url, .ca_pem = ca, .api_key = &key, .log = p->log
+        .api_url = p->local->verifier_url,
+        .ca_pem = ca,
+        .api_key = &key,
+        .version = p->local->verifier_version,
+        .rs256 = p->local->verifier_rs256,
+        .policy_ids = p->local->policy_ids,
+        .policy_id_count = p->local->policy_id_count,
+        .policy_must_match = p->local->policy_must_match,
+        .log = p->log,
     };
     return vch_ita_client_new(&options, &p->verifier, err);
 }

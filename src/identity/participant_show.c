@@ -8,7 +8,7 @@
 #include "identity/passport.h"
 
 static vch_passport_contents fill(const vch_participant *p, const vch_credentials *c,
-                                  vouch_span jwks, const vch_collateral_set *set)
+                                  const vch_issuer_text *issuer, const vch_collateral_set *set)
 {
     vch_passport_contents out = {
         .role = p->role,
@@ -17,11 +17,14 @@ static vch_passport_contents fill(const vch_participant *p, const vch_credential
         .quote = c->quote,
         .token_quote = c->token_quote,
         .token = c->token,
-        .jwks = jwks,
+        .jwks = vch_buffer_span(&issuer->jwks),
+        .crl_count = issuer->crl_count,
         .ca = c->ca,
         .collateral = set->parts,
         .created_unix_s = vch_participant_now(p),
     };
+    for (size_t i = 0; i < issuer->crl_count; i++)
+        out.crls[i] = vch_buffer_span(&issuer->crl[i]);
     memcpy(out.name, p->name, sizeof out.name);
     memcpy(out.federation, p->federation->id, sizeof out.federation);
     memcpy(out.policy_digest, p->federation->digest, sizeof out.policy_digest);
@@ -32,17 +35,17 @@ static vouch_code passport_of(vch_participant *p, const vch_credentials *c, vch_
                               vouch_error *err)
 {
     VCH_SCOPED(vch_collateral_set_drop) const vch_collateral_set *set = NULL;
-    VCH_SCOPED(vch_buffer_drop) vch_buffer jwks = vch_buffer_with_cap(VOUCH_JWKS_MAX_SIZE);
+    VCH_SCOPED(vch_issuer_text_drop) vch_issuer_text issuer = { 0 };
     vouch_code rc = VOUCH_OK;
     if (!c->attested)
         return vouch_fail(err, VOUCH_E_CONFIG, "'%s' is not attested: it has no passport", p->name);
     if (c->token.size > 0)
-        rc = vch_issuer_keys_text(p->issuers, &jwks, err);
+        rc = vch_issuer_keys_text(p->issuers, &issuer, err);
     if (rc == VOUCH_OK)
         rc = vch_collateral_cache_get(p->collateral, c->quote, &set, err);
     if (rc != VOUCH_OK)
         return rc;
-    const vch_passport_contents contents = fill(p, c, vch_buffer_span(&jwks), set);
+    const vch_passport_contents contents = fill(p, c, &issuer, set);
     return vch_passport_build(&contents, out, err);
 }
 

@@ -9,6 +9,7 @@
 #include "codec/hex.h"
 #include "codec/json.h"
 #include "codec/json_writer.h"
+#include "crypto/cert_chain.h"
 #include "crypto/pem.h"
 #include "identity/ratls_cert.h"
 #include "vouch/evidence.h"
@@ -16,7 +17,7 @@
 
 #define PASSPORT_VERSION 1
 #define PASSPORT_DEPTH 16
-#define SLOT_COUNT 16
+#define SLOT_COUNT (16 + VCH_ISSUER_CRLS_MAX)
 
 struct vch_passport {
     vch_passport_contents contents;
@@ -106,6 +107,15 @@ static void put_collateral(vch_json_writer *w, const vouch_collateral_parts *giv
     vch_json_end(w);
 }
 
+static void put_crls(vch_json_writer *w, const vch_passport_contents *c)
+{
+    vch_json_key(w, "crls");
+    vch_json_begin_array(w);
+    for (size_t i = 0; i < c->crl_count; i++)
+        vch_json_base64(w, c->crls[i]);
+    vch_json_end(w);
+}
+
 static void put_evidence(vch_json_writer *w, const vch_passport_contents *c)
 {
     vch_json_key(w, "evidence");
@@ -138,6 +148,7 @@ vouch_code vch_passport_build(const vch_passport_contents *c, vch_buffer *out, v
     put_evidence(&w, c);
     put_collateral(&w, &c->collateral);
     put_text_or_null(&w, "jwks", c->jwks);
+    put_crls(&w, c);
     put_pem(&w, "ca", c->ca);
     vch_json_put_hex(&w, "policy_digest",
                      (vouch_span) { c->policy_digest, sizeof c->policy_digest });
@@ -221,6 +232,26 @@ static vouch_code read_evidence(vch_passport *p, const vch_json *root, vouch_err
     return rc;
 }
 
+static vouch_code read_crls(vch_passport *p, const vch_json *root, vouch_error *err)
+{
+    const vch_json *list = NULL;
+    vch_passport_contents *c = &p->contents;
+    vouch_code rc = vch_json_get_array(root, "crls", &list, err);
+    if (rc == VOUCH_OK && vch_json_count(list) > VCH_ISSUER_CRLS_MAX)
+        rc = vouch_fail(err, VOUCH_E_FORMAT, "'crls': at most %d", VCH_ISSUER_CRLS_MAX);
+    for (size_t i = 0; rc == VOUCH_OK && i < vch_json_count(list); i++) {
+        const char *text = vch_json_text(vch_json_at(list, i));
+        vch_buffer *slot = new_slot(p, VCH_CERT_CHAIN_MAX_CRL_SIZE);
+        rc = text == NULL ? vouch_fail(err, VOUCH_E_FORMAT, "one is no text")
+                          : vch_base64_decode(vch_span_str(text),
+                                              VCH_BASE64_STANDARD | VCH_BASE64_PADDED, slot, err);
+        if (rc != VOUCH_OK)
+            return vouch_wrap(err, rc, "'crls'");
+        c->crls[c->crl_count++] = vch_buffer_span(slot);
+    }
+    return rc;
+}
+
 static vouch_code read_collateral(vch_passport *p, const vch_json *root, vouch_error *err)
 {
     const char *names[PART_COUNT + 1] = { NULL };
@@ -287,9 +318,10 @@ static vouch_code check_measurement(const vch_passport *p, const vch_json *root,
 
 static vouch_code read_root(vch_passport *p, const vch_json *root, vouch_error *err)
 {
-    static const char *const names[] = { "mrenclave",  "mrtd", "name",          "token",    "cert",
-                                         "version",    "role", "federation",    "evidence", "jwks",
-                                         "collateral", "ca",   "policy_digest", "created",  NULL };
+    static const char *const names[] = { "mrenclave",     "mrtd",    "name",       "token",
+                                         "cert",          "version", "role",       "federation",
+                                         "evidence",      "jwks",    "collateral", "ca",
+                                         "policy_digest", "created", "crls",       NULL };
     vch_passport_contents *c = &p->contents;
     vouch_code rc = vch_json_only(root, names, err);
     if (rc == VOUCH_OK)
@@ -308,6 +340,8 @@ static vouch_code read_root(vch_passport *p, const vch_json *root, vouch_error *
     if (rc == VOUCH_OK)
         rc = decode_member(
             p, root, &(member_form) { "ca", true, FORM_PEM, VCH_RATLS_CERT_MAX_SIZE }, &c->ca, err);
+    if (rc == VOUCH_OK)
+        rc = read_crls(p, root, err);
     if (rc == VOUCH_OK)
         rc = read_evidence(p, root, err);
     if (rc == VOUCH_OK)

@@ -13,6 +13,7 @@
 #include "base/scope.h"
 #include "identity/admit.h"
 #include "identity/attestation_file.h"
+#include "identity/issuer_keys.h"
 #include "vouch/collateral.h"
 #include "vouch/error.h"
 #include "vouch/policy.h"
@@ -32,7 +33,9 @@ typedef struct vch_passport_contents {
     vouch_span token_quote; /* empty with an empty token */
     vouch_span token;       /* may be empty */
     vouch_span jwks;        /* JSON text of the issuer's /certs; empty with an empty token */
-    vouch_span ca;          /* DER; attested aggregator only */
+    vouch_span crls[VCH_ISSUER_CRLS_MAX]; /* DER, of the CAs of the token key; none with no token */
+    size_t crl_count;
+    vouch_span ca; /* DER; attested aggregator only */
     vouch_collateral_parts collateral;
     int64_t created_unix_s;
 } vch_passport_contents;

@@ -158,7 +158,7 @@ static vouch_code make_issuers(const vch_passport_contents *c, const vch_passpor
     if (rc != VOUCH_OK)
         return rc;
     /* A key set that cannot be read is the passport's fault: the token step then finds no keys. */
-    rc = vch_issuer_keys_put(*out, c->jwks, NULL);
+    rc = vch_issuer_keys_put(*out, c->jwks, c->crls, c->crl_count, NULL);
     return rc == VOUCH_E_MEMORY ? vouch_fail(err, rc, "passport: out of memory") : VOUCH_OK;
 }
 

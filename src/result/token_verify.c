@@ -84,6 +84,8 @@ static vouch_code check_chain(vouch_token_verdict *v, const vch_jwks_key *key,
                                          e->now_unix_s };
     vch_cert_chain_verdict chain = { 0 };
     vouch_error fault = { 0 };
+    if (e->revocation_required && e->crl_count == 0)
+        refuse(v, VOUCH_TOKEN_REVOKED, "no CRLs of the token key's CAs are at hand");
     vouch_code rc = vch_cert_chain_judge(key->chain, &rules, &chain, &fault);
     if (rc != VOUCH_OK && is_our_failure(rc)) {
         if (err != NULL)

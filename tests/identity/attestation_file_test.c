@@ -87,6 +87,31 @@ static void a_whole_file_is_read(void **state)
     CHECK(l->clock_skew_s == 100);
 }
 
+static void the_verifier_can_be_asked_for_other_tokens(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    vch_attestation_file *file = NULL;
+    VCH_SCOPED(vch_buffer_drop) vch_buffer text = vch_buffer_with_cap(65536);
+    bend("ca: ca.pem}",
+         "ca: ca.pem, version: 2, token_signing_alg: RS256, policy_must_match: true, policy_ids: "
+         "[11111111-2222-4333-8444-555555555555]}",
+         &text);
+    CHECK_OK(vch_attestation_file_parse(vch_buffer_span(&text), "a.yaml", NULL, NULL, &file, &err),
+             &err);
+    const vch_local *l = vch_attestation_file_local(file);
+    CHECK(l->verifier_version == 2 && l->verifier_rs256 && l->policy_must_match);
+    CHECK(l->policy_id_count == 1);
+    assert_string_equal(l->policy_ids[0], "11111111-2222-4333-8444-555555555555");
+    vch_attestation_file_free(file);
+    CHECK_OK(vch_attestation_file_parse(vch_span_str(good), "a.yaml", NULL, NULL, &file, &err),
+             &err);
+    l = vch_attestation_file_local(file);
+    CHECK(l->verifier_version == 1 && !l->verifier_rs256 && !l->policy_must_match);
+    CHECK(l->policy_id_count == 0);
+    vch_attestation_file_free(file);
+}
+
 static void the_digest_is_the_federations_alone(void **state)
 {
     (void)state;
@@ -156,6 +181,11 @@ static const struct {
     { "[{base_url: 'https://avs.example', root: '" HEX32 "'}]", "[]", "nobody who issues" },
     { "https://avs.example", "http://avs.example", "https://" },
     { "https://api.example", "http://api.example", "https://" },
+    { "ca: ca.pem}", "ca: ca.pem, version: 3}", "version" },
+    { "ca: ca.pem}", "ca: ca.pem, token_signing_alg: HS256}", "token_signing_alg" },
+    { "ca: ca.pem}", "ca: ca.pem, policy_ids: [x]}", "UUID" },
+    { "ca: ca.pem}", "ca: ca.pem, policy_ids: [11111111-2222-4333-8444-55555555555g]}", "UUID" },
+    { "ca: ca.pem}", "ca: ca.pem, policy_ids: [11111111x2222-4333-8444-555555555555]}", "UUID" },
     { "roots: [intel,", "roots: [any,", "roots must be" },
     { "  model_export: clear\n", "", "model_export" },
     { "model_export: clear", "model_export: some", "model_export" },
@@ -241,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_whole_file_is_read),
+        TEST(the_verifier_can_be_asked_for_other_tokens),
         TEST(the_digest_is_the_federations_alone),
         TEST(the_environment_wins_over_the_file),
         TEST(every_fault_is_refused_with_its_place),

@@ -43,13 +43,15 @@ static void a_bad_answer_leaves_the_old_keys_in_place(void **state)
     vouch_error err = { 0 };
     const vch_token_issuer one = { .base_url = "https://avs.example" };
     vch_issuer_keys *k = make(&one, 1);
-    VCH_SCOPED(vch_buffer_drop) vch_buffer text = vch_buffer_with_cap(VOUCH_JWKS_MAX_SIZE);
+    VCH_SCOPED(vch_issuer_text_drop) vch_issuer_text text = { 0 };
     CHECK_OK(vch_issuer_keys_text(k, &text, &err), &err);
-    CHECK(text.size == 0);
-    CHECK_OK(vch_issuer_keys_put(k, vch_buffer_span(&jwks), &err), &err);
-    CHECK(vch_issuer_keys_put(k, vch_span_str("{\"keys\": 1}"), NULL) != VOUCH_OK);
+    CHECK(text.jwks.size == 0 && text.crl_count == 0);
+    CHECK_OK(vch_issuer_keys_put(k, vch_buffer_span(&jwks), w.issuer.crls, 2, &err), &err);
+    CHECK(vch_issuer_keys_put(k, vch_span_str("{\"keys\": 1}"), w.issuer.crls, 2, NULL)
+          != VOUCH_OK);
     CHECK_OK(vch_issuer_keys_text(k, &text, &err), &err);
-    CHECK(vch_span_equal(vch_buffer_span(&text), vch_buffer_span(&jwks)));
+    CHECK(vch_span_equal(vch_buffer_span(&text.jwks), vch_buffer_span(&jwks)));
+    CHECK(text.crl_count == 2 && vch_span_equal(vch_buffer_span(&text.crl[1]), w.issuer.crls[1]));
     vch_issuer_keys_free(k);
 }
 
@@ -83,12 +85,69 @@ static void each_issuer_is_held_to_its_own_root(void **state)
     world_token_make(&w, &evidence, &parts, &token);
     memcpy(issuers[1].root, w.issuer.root_sha256, 32);
     vch_issuer_keys *k = make(issuers, 1);
-    CHECK_OK(vch_issuer_keys_put(k, vch_buffer_span(&jwks), &err), &err);
+    CHECK_OK(vch_issuer_keys_put(k, vch_buffer_span(&jwks), w.issuer.crls, 2, &err), &err);
     CHECK(first_reason(k, vch_buffer_span(&token)) == VOUCH_TOKEN_ROOT);
     vch_issuer_keys_free(k);
     k = make(issuers, 2); /* the second one's root holds: what the token says is what is left */
-    CHECK_OK(vch_issuer_keys_put(k, vch_buffer_span(&jwks), &err), &err);
+    CHECK_OK(vch_issuer_keys_put(k, vch_buffer_span(&jwks), w.issuer.crls, 2, &err), &err);
     CHECK(first_reason(k, vch_buffer_span(&token)) == VOUCH_TOKEN_SIMULATED);
+    vch_issuer_keys_free(k);
+    world_evidence_drop(&evidence);
+}
+
+static void a_token_must_name_the_nonce_of_its_request(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    world_evidence evidence;
+    world_token parts;
+    vch_token_issuer avs = { .base_url = WORLD_ISSUER };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer token = vch_buffer_with_cap(VOUCH_TOKEN_MAX_SIZE);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer bare = vch_buffer_with_cap(VOUCH_TOKEN_MAX_SIZE);
+    world_evidence_begin(&w, WORLD_COL1, &evidence);
+    world_issue(&w, &evidence);
+    world_token_usual(&evidence, &parts);
+    world_token_make(&w, &evidence, &parts, &token);
+    parts.no_nonce = true;
+    world_token_make(&w, &evidence, &parts, &bare);
+    memcpy(avs.root, w.issuer.root_sha256, 32);
+    vch_issuer_keys *k = make(&avs, 1);
+    const vouch_span val = vch_span_str(WORLD_NONCE_VAL);
+    const vouch_span iat = vch_span_str(WORLD_NONCE_IAT);
+    const vouch_span text = vch_buffer_span(&token);
+    CHECK_OK(vch_issuer_keys_put(k, vch_buffer_span(&jwks), w.issuer.crls, 2, &err), &err);
+    CHECK_OK(vch_issuer_keys_check_echo(k, text, val, iat, ISSUER_NOW, &err), &err);
+    CHECK(vch_issuer_keys_check_echo(k, text, iat, iat, ISSUER_NOW, NULL) == VOUCH_E_REFUSED);
+    CHECK(vch_issuer_keys_check_echo(k, text, val, val, ISSUER_NOW, NULL) == VOUCH_E_REFUSED);
+    CHECK(vch_issuer_keys_check_echo(k, vch_buffer_span(&bare), val, iat, ISSUER_NOW, NULL)
+          == VOUCH_E_REFUSED);
+    CHECK(vch_issuer_keys_check_echo(k, vch_span_str("a.b.c"), val, iat, ISSUER_NOW, NULL)
+          == VOUCH_E_REFUSED);
+    vch_issuer_keys_free(k);
+    world_evidence_drop(&evidence);
+}
+
+static void keys_without_crls_make_no_token_count(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    world_evidence evidence;
+    world_token parts;
+    vch_token_issuer avs = { .base_url = WORLD_ISSUER };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer token = vch_buffer_with_cap(VOUCH_TOKEN_MAX_SIZE);
+    world_evidence_begin(&w, WORLD_COL1, &evidence);
+    world_issue(&w, &evidence);
+    world_token_usual(&evidence, &parts);
+    world_token_make(&w, &evidence, &parts, &token);
+    memcpy(avs.root, w.issuer.root_sha256, 32);
+    vch_issuer_keys *k = make(&avs, 1);
+    CHECK_OK(vch_issuer_keys_put(k, vch_buffer_span(&jwks), NULL, 0, &err), &err);
+    CHECK(first_reason(k, vch_buffer_span(&token)) == VOUCH_TOKEN_REVOKED);
+    vouch_span many[VCH_ISSUER_CRLS_MAX + 1];
+    for (size_t i = 0; i <= VCH_ISSUER_CRLS_MAX; i++)
+        many[i] = w.issuer.crls[0];
+    CHECK(vch_issuer_keys_put(k, vch_buffer_span(&jwks), many, VCH_ISSUER_CRLS_MAX + 1, &err)
+          == VOUCH_E_LIMIT);
     vch_issuer_keys_free(k);
     world_evidence_drop(&evidence);
 }
@@ -120,6 +179,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_bad_answer_leaves_the_old_keys_in_place),
         TEST(each_issuer_is_held_to_its_own_root),
+        TEST(a_token_must_name_the_nonce_of_its_request),
+        TEST(keys_without_crls_make_no_token_count),
         TEST(without_any_keys_there_is_no_verdict),
         TEST(an_issuer_that_cannot_be_reached_is_an_error),
     };

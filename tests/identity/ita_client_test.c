@@ -28,6 +28,7 @@ typedef struct script {
     int64_t slept_ms;
     char url[256];
     char key[300];
+    char request_id[2][64]; /* of this call, and of the one before */
     char body[4096];
 } script;
 
@@ -42,9 +43,13 @@ static vouch_code scripted_fetch(void *context, const vch_http_call *call, vch_h
     (void)snprintf(s->body, sizeof s->body, "%.*s", (int)call->body.size,
                    call->body.size > 0 ? (const char *)call->body.data : "");
     s->key[0] = '\0';
+    memcpy(s->request_id[1], s->request_id[0], sizeof s->request_id[0]);
+    s->request_id[0][0] = '\0';
     for (size_t i = 0; i < call->header_count; i++) {
         if (strcmp(call->headers[i].name, "x-api-key") == 0)
             (void)snprintf(s->key, sizeof s->key, "%s", call->headers[i].value);
+        if (strcmp(call->headers[i].name, "request-id") == 0)
+            (void)snprintf(s->request_id[0], sizeof s->request_id[0], "%s", call->headers[i].value);
     }
     if (a->code != VOUCH_OK)
         return vouch_fail(err, a->code, "scripted failure");
@@ -172,8 +177,13 @@ static void the_error_names_the_step_and_the_services_sentence(void **state)
     vouch_error err = { 0 };
     CHECK(nonce_code(answers, 1, &s, &err) == VOUCH_E_REFUSED);
     char text[512];
-    assert_string_equal(vouch_error_text(&err, text, sizeof text),
-                        "the verifier refused at the step 'nonce': status 401: no such key?");
+    char want[512];
+    CHECK(strncmp(s.request_id[0], "vouch-", 6) == 0 && strlen(s.request_id[0]) == 22);
+    (void)snprintf(
+        want, sizeof want,
+        "request '%s': the verifier refused at the step 'nonce': status 401: no such key?",
+        s.request_id[0]);
+    assert_string_equal(vouch_error_text(&err, text, sizeof text), want);
 }
 
 static void attempts_come_to_an_end(void **state)
@@ -246,6 +256,46 @@ static void nonce_quote_and_token_follow_each_other(void **state)
                 "\"runtime_data\":\"Y2xhaW1z\"}");
     CHECK(vch_span_is(vch_buffer_span(&token), "aa.bb.cc"));
     CHECK(quote.size == sizeof sgx_quote);
+    assert_string_equal(s.request_id[0], s.request_id[1]); /* nonce and attestation: one request */
+    vch_ita_nonce_drop(&nonce);
+    vch_buffer_drop(&quote);
+    vch_buffer_drop(&token);
+    vch_ita_client_free(client);
+}
+
+static void a_clients_wishes_go_with_every_token_request(void **state)
+{
+    (void)state;
+    static const scripted_answer answers[] = { { .status = 200, .body = NONCE_JSON },
+                                               { .status = 200, .body = TOKEN_JSON } };
+    static const char *const ids[] = { "11111111-2222-4333-8444-555555555555" };
+    script s = { .answers = answers, .count = 2 };
+    vch_secret key = { 0 };
+    vouch_error err = { 0 };
+    CHECK_OK(vch_ita_key_read("c2VjcmV0", (vouch_span) { 0 }, &key, &err), &err);
+    const vch_ita_world world = { &s, scripted_fetch, scripted_now_ms, scripted_sleep_ms };
+    const vch_ita_options options = { .api_url = "https://avs.example",
+                                      .api_key = &key,
+                                      .version = 2,
+                                      .rs256 = true,
+                                      .policy_ids = ids,
+                                      .policy_id_count = 1,
+                                      .policy_must_match = true,
+                                      .world = &world };
+    vch_ita_client *client = NULL;
+    CHECK_OK(vch_ita_client_new(&options, &client, &err), &err);
+    vch_secret_drop(&key);
+    vch_ita_nonce nonce = { 0 };
+    vch_buffer quote = { 0 };
+    vch_buffer token = vch_buffer_with_cap(100);
+    const vch_ita_quoter quoter = { NULL, quote_it };
+    CHECK_OK(
+        vch_ita_token_get(client, &quoter, vch_span_str("claims"), &nonce, &quote, &token, &err),
+        &err);
+    assert_string_equal(s.url, "https://avs.example/appraisal/v2/attest");
+    CHECK(strstr(s.body, "{\"policy_ids\":[\"11111111-2222-4333-8444-555555555555\"],"
+                         "\"policy_must_match\":true,\"token_signing_alg\":\"RS256\",\"sgx\":{")
+          == s.body);
     vch_ita_nonce_drop(&nonce);
     vch_buffer_drop(&quote);
     vch_buffer_drop(&token);
@@ -391,6 +441,7 @@ int main(void)
         TEST(retry_after_is_obeyed),
         TEST(a_wait_beyond_the_deadline_is_not_begun),
         TEST(nonce_quote_and_token_follow_each_other),
+        TEST(a_clients_wishes_go_with_every_token_request),
         TEST(a_nonce_that_the_quoter_refuses_ends_it),
         TEST(a_version_2_request_names_the_tee_and_its_wishes),
         TEST(a_malformed_nonce_is_refused),

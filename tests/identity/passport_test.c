@@ -46,6 +46,8 @@ static vch_passport_contents contents(void)
                                 .token_quote = vch_buffer_span(&evidence.quote),
                                 .token = vch_buffer_span(&token),
                                 .jwks = vch_buffer_span(&jwks),
+                                .crls = { w.issuer.crls[0], w.issuer.crls[1] },
+                                .crl_count = 2,
                                 .ca = vch_federation_ca_certificate(ca),
                                 .collateral = set->parts,
                                 .created_unix_s = WORLD_NOW };
@@ -169,6 +171,33 @@ static void without_a_token_time_is_not_proven(void **state)
     e.policy = bare;
     vch_passport_verdict v = verdict_of(&c, &e);
     CHECK(!v.time_proven && strncmp(v.time_note, "time not proven", 15) == 0);
+}
+
+/* Offline, years later: what the token's CAs had revoked then is in the passport, or it does not count. */
+static void revocation_of_the_token_key_is_judged_from_the_passport_alone(void **state)
+{
+    (void)state;
+    vch_passport_contents c = contents();
+    const vch_passport_expectation e = usual();
+    issuer revoked;
+    issuer stale;
+    issuer_make(&revoked, &(issuer_spoil) { .leaf_revoked = true }, &w.issuer);
+    issuer_make(&stale, &(issuer_spoil) { .crl_stale = true }, &w.issuer);
+    expect(&c, &e, VCH_ADMITTED);
+    c.crl_count = 0;
+    expect(&c, &e, VCH_REFUSED_TOKEN);
+    c.crl_count = 1; /* the root's alone */
+    expect(&c, &e, VCH_REFUSED_TOKEN);
+    c = contents();
+    c.crls[1] = revoked.crls[1];
+    expect(&c, &e, VCH_REFUSED_TOKEN);
+    c.crls[0] = stale.crls[0];
+    c.crls[1] = stale.crls[1];
+    expect(&c, &e, VCH_REFUSED_TOKEN);
+    c.crls[0] = vch_span_str("no CRL");
+    expect(&c, &e, VCH_REFUSED_TOKEN);
+    issuer_drop(&revoked);
+    issuer_drop(&stale);
 }
 
 static void another_moment_is_not_proven_by_the_token(void **state)
@@ -359,6 +388,7 @@ int main(void)
         TEST(an_aggregator_of_the_past_is_none_of_today),
         TEST(the_members_of_the_pull_request_stand_at_the_top),
         TEST(without_a_token_time_is_not_proven),
+        TEST(revocation_of_the_token_key_is_judged_from_the_passport_alone),
         TEST(another_moment_is_not_proven_by_the_token),
         TEST(made_outside_the_tokens_life_is_refused),
         TEST(members_that_are_not_the_certificates_are_refused),

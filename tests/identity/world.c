@@ -22,8 +22,6 @@
 
 #define BACKDATE_S 600
 #define LIFE_S 86400
-#define NONCE_VAL "dmFsdWU="
-#define NONCE_IAT "2027-01-15 08:00:00 +0000 UTC"
 
 static const char *const site_names[WORLD_SITES] = { WORLD_AGGREGATOR, "col1", "col2" };
 
@@ -105,7 +103,8 @@ static void put_keys(world *w)
                                  vch_buffer_span(&w->issuer.root) };
     const vch_jwks_entry entry = { ISSUER_KID, chain, 3 };
     CHECK_OK(vch_jwks_build(&entry, 1, &jwks, &err), &err);
-    CHECK_OK(vch_issuer_keys_put(w->issuers, vch_buffer_span(&jwks), &err), &err);
+    CHECK_OK(vch_issuer_keys_put(w->issuers, vch_buffer_span(&jwks), w->issuer.crls, 2, &err),
+             &err);
 }
 
 void world_set_policy(world *w, const world_policy *p)
@@ -334,14 +333,14 @@ void world_token_make(const world *w, const world_evidence *e, const world_token
                        .advisory_ids = &t->advisory,
                        .advisory_count = t->advisory == NULL ? 0 : 1 };
     memset(c.sgx.mrenclave, t->measurement, sizeof c.sgx.mrenclave);
-    base64(NONCE_VAL, val);
-    base64(NONCE_IAT, iat);
+    base64(WORLD_NONCE_VAL, val);
+    base64(WORLD_NONCE_IAT, iat);
     if (t->no_nonce)
         CHECK_OK(vch_claims_report_data(t->held_data, c.report_data, &err), &err);
     else
-        CHECK_OK(vch_token_quote_report_data(false, vch_span_str(NONCE_VAL),
-                                             vch_span_str(NONCE_IAT), t->held_data, c.report_data,
-                                             &err),
+        CHECK_OK(vch_token_quote_report_data(false, vch_span_str(WORLD_NONCE_VAL),
+                                             vch_span_str(WORLD_NONCE_IAT), t->held_data,
+                                             c.report_data, &err),
                  &err);
     const vch_token_statement statement = {
         .version = 1,

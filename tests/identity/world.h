@@ -14,6 +14,8 @@
 #include "sim/platform.h"
 
 #define WORLD_NOW ISSUER_NOW
+#define WORLD_NONCE_VAL "dmFsdWU="
+#define WORLD_NONCE_IAT "2027-01-15 08:00:00 +0000 UTC"
 #define WORLD_AGGREGATOR "agg.example.org"
 #define WORLD_ISSUER "https://avs.example"
 #define WORLD_AGGREGATOR_MEASUREMENT 0xaa /* every byte of MRENCLAVE */
