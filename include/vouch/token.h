@@ -52,7 +52,7 @@ typedef struct vouch_token_expectation {
     const vouch_span *crls; /* DER; none: revocation not judged, and the verdict says so */
     size_t crl_count;
     bool revocation_required; /* true: without CRLs the token is refused */
-    const char *base_url; /* the verifier's; NULL: any, the root alone says who signs */
+    const char *base_url;     /* the verifier's; NULL: any, the root alone says who signs */
     int64_t now_unix_s;
     uint32_t leeway_s;               /* clock difference granted, at most 300 */
     uint32_t max_age_s;              /* since `iat`; 0: the token's own life alone */

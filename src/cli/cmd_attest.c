@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/moment.h"
 #include "base/scope.h"
+#include "cli/attest_pem.h"
 #include "cli/site.h"
 #include "codec/json_writer.h"
 #include "crypto/secure_heap.h"
@@ -24,6 +25,8 @@ typedef struct values {
     const char *attestation;
     const char *out;
     const char *release;
+    const char *verifier_ca;
+    bool weaker_pem_token;
 } values;
 
 static int show(const vch_runtime *rt, const values *v, vch_site *site)
@@ -76,6 +79,32 @@ static vouch_code attest(vch_site_options *options, vch_site *site, vouch_error 
     return rc == VOUCH_OK ? vch_site_enter(options, site, err) : rc;
 }
 
+/* Named for what it is, here and in its answer: people bring scripts that expect this token. */
+static int attest_weaker(const vch_runtime *rt, const values *v)
+{
+    vouch_error err = { 0 };
+    const vch_attest_pem_options o = {
+        .rt = rt, .name = v->name, .ca = v->verifier_ca, .out = v->out
+    };
+    vouch_code rc = vch_process_harden(&err);
+    if (rc == VOUCH_OK)
+        rc = vch_secure_heap_start(&err);
+    if (rc == VOUCH_OK)
+        rc = vch_attest_pem(&o, &err);
+    if (rc != VOUCH_OK)
+        return vch_command_fail(rt, COMMAND, rc, &err);
+    (void)fprintf(rt->err,
+                  "%s: WEAKER: this token has no nonce; whoever holds its quote gets new ones for "
+                  "ever, and no Vouch federation admits it\n",
+                  COMMAND);
+    if (v->common.json)
+        (void)fprintf(rt->out, "{\"weaker\": true, \"nonce\": false}\n");
+    else
+        (void)fprintf(rt->out, "%s/%s_avs_report.json\n%s/%s_pubkey.pem\n", v->out, v->name, v->out,
+                      v->name);
+    return VCH_EXIT_DONE;
+}
+
 int vch_cmd_attest(vch_runtime *rt, int argc, char *argv[])
 {
     static const vch_option options[] = {
@@ -119,6 +148,15 @@ int vch_cmd_attest(vch_runtime *rt, int argc, char *argv[])
           .argument = "RELEASE",
           .help = "whose defaults and setting names",
           .fallback = VCH_RELEASE_DEFAULT },
+        { .name = "weaker-pem-token",
+          .kind = VCH_OPTION_FLAG,
+          .offset = offsetof(values, weaker_pem_token),
+          .help = "OpenFL PR 1561's form, outside any federation: no nonce, no freshness" },
+        { .name = "verifier-ca",
+          .kind = VCH_OPTION_TEXT,
+          .offset = offsetof(values, verifier_ca),
+          .argument = "PEM",
+          .help = "with --weaker-pem-token: TLS roots of the verifier (else the system's)" },
         VCH_COMMON_OPTIONS(values),
     };
     static const vch_usage usage = {
@@ -139,6 +177,8 @@ int vch_cmd_attest(vch_runtime *rt, int argc, char *argv[])
     int status = 0;
     if (!vch_command_begin(rt, &usage, argc, argv, &v, &operands, &status))
         return status;
+    if (v.weaker_pem_token)
+        return attest_weaker(rt, &v);
     VCH_SCOPED(vch_site_drop) vch_site site = { 0 };
     bool aggregator = strcmp(v.role, "aggregator") == 0;
     vch_site_options how = { .rt = rt,

@@ -47,11 +47,22 @@ static vouch_code read_plan(const vch_site_options *o, vch_site *site, vouch_err
     return as_configuration(rc, "the plan", err);
 }
 
+/* Where a service manager puts secrets (systemd's LoadCredential=ita-api-key:FILE). */
+static const char *find_credential(const vch_runtime *rt, char path[static VCH_PATH_SIZE])
+{
+    const char *dir = rt->environment(NULL, "CREDENTIALS_DIRECTORY");
+    bool there = dir != NULL && vch_path_join(dir, "ita-api-key", path, NULL) == VOUCH_OK
+                 && vch_file_exists(path);
+    return there ? path : NULL;
+}
+
 vouch_code vch_site_attestation_load(const vch_site_options *o, const char *path,
                                      vch_faults *faults, vch_attestation_file **out,
                                      vouch_error *err)
 {
-    const vch_local_overrides overrides = { .attestation_dir =
+    char credential[VCH_PATH_SIZE];
+    const vch_local_overrides overrides = { .api_key_file = find_credential(o->rt, credential),
+                                            .attestation_dir =
                                                 o->rt->environment(NULL, "VOUCH_ATTESTATION_DIR"),
                                             .verifier_url = o->rt->environment(NULL, "AVS_URL") };
     return vch_attestation_file_load(path, &overrides, faults, out, err);

@@ -29,6 +29,7 @@ struct vch_attestation_file {
     vch_buffer successor_key, succession_signature; /* behind it */
     char *attestation_dir;                          /* overrides, copied */
     char *verifier_url;
+    char *api_key_file;
     vouch_policy *policies[VCH_ROLE_COLLABORATOR + 1];
 };
 
@@ -56,6 +57,7 @@ void vch_attestation_file_free(vch_attestation_file *f)
     vch_buffer_drop(&f->succession_signature);
     free(f->attestation_dir);
     free(f->verifier_url);
+    free(f->api_key_file);
     vouch_policy_free(f->policies[VCH_ROLE_AGGREGATOR]);
     vouch_policy_free(f->policies[VCH_ROLE_COLLABORATOR]);
     vch_yaml_free(f->doc);
@@ -390,6 +392,12 @@ static vouch_code apply_overrides(vch_attestation_file *file, const vch_local_ov
         if (file->verifier_url == NULL)
             return vouch_fail(err, VOUCH_E_MEMORY, "attestation file: out of memory");
         file->local.verifier_url = file->verifier_url;
+    }
+    if (o != NULL && o->api_key_file != NULL && file->local.api_key_file == NULL) {
+        file->api_key_file = strdup(o->api_key_file);
+        if (file->api_key_file == NULL)
+            return vouch_fail(err, VOUCH_E_MEMORY, "attestation file: out of memory");
+        file->local.api_key_file = file->api_key_file;
     }
     return VOUCH_OK;
 }

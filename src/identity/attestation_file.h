@@ -101,6 +101,7 @@ typedef struct vch_attestation_file vch_attestation_file;
 typedef struct vch_local_overrides {
     const char *attestation_dir; /* VOUCH_ATTESTATION_DIR */
     const char *verifier_url;    /* AVS_URL */
+    const char *api_key_file;    /* of a credential directory; used where the file names none */
 } vch_local_overrides;
 
 /*

@@ -14,6 +14,7 @@ import socket
 import sqlite3
 import ssl
 import stat
+import subprocess
 import sys
 import tempfile
 import time
@@ -706,6 +707,37 @@ def a_rotation_overlaps_and_no_token_or_nonce_is_lost():
     service.stop()
 
 
+def the_pull_requests_token_is_had_and_named_weaker():
+    for service, platform, tee in ((S, SGX, "sgx"), (TDX_SERVICE, TDX, "tdx")):
+        out = STAGE.dir / f"weaker-{tee}"
+        vouch = STAGE.programs / "vouch"
+        done = subprocess.run(
+            [STAGE.programs / "vouch-sim", "run", "--platform", platform, "--", vouch, "attest", "--role",
+             "collaborator", "--name", "col1", "--weaker-pem-token", "--verifier-ca", service.made["tls_ca"],
+             "--out", out], capture_output=True, text=True, timeout=60,
+            env=dict(os.environ, AVS_URL=service.made["base_url"], ITA_API_KEY=service.key))
+        assert done.returncode == 0, done
+        assert "WEAKER" in done.stderr and service.key not in done.stdout + done.stderr, done
+        token = json.loads((out / "col1_avs_report.json").read_text())["token"]
+        pem = (out / "col1_pubkey.pem").read_bytes()
+        claims = parts(token)[1]
+        assert claims["attester_held_data"] == b64(pem) and "verifier_nonce" not in claims
+        assert claims["attester_type"] == tee.upper()
+        (out / "token.jwt").write_text(token)
+        words = ["token", "verify", out / "token.jwt", "--jwks", service.made["base_url"] + "/certs", "--ca",
+                 service.made["tls_ca"], "--root", service.made["token_root"], "--held-data"]
+        done = program("vouch", *words, out / "col1_pubkey.pem", "--json")
+        assert done.returncode == 0, done
+        (out / "other.pem").write_bytes(pem + b"\n")
+        assert program("vouch", *words, out / "other.pem").returncode == 1
+    for missing in ("AVS_URL", "ITA_API_KEY"):
+        env = dict(os.environ, AVS_URL=S.made["base_url"], ITA_API_KEY=S.key)
+        del env[missing]
+        done = subprocess.run([vouch, "attest", "--role", "collaborator", "--name", "col1", "--weaker-pem-token"],
+                              capture_output=True, text=True, timeout=60, env=env)
+        assert done.returncode == 2 and "AVS_URL" in done.stderr, done
+
+
 def metrics_count_and_stand_apart_from_the_service():
     port = free_port()
     service = edited("metrics", change=lambda text: text + f"operations: 127.0.0.1:{port}\n")
@@ -822,6 +854,7 @@ try:
         a_key_over_its_rate_is_429_with_retry_after_and_others_go_on,
         an_api_key_has_its_own_policies,
         a_rotation_overlaps_and_no_token_or_nonce_is_lost,
+        the_pull_requests_token_is_had_and_named_weaker,
         metrics_count_and_stand_apart_from_the_service,
         held_and_half_sent_requests_keep_nobody_out,
         the_service_manager_is_told,

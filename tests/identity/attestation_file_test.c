@@ -145,6 +145,17 @@ static void the_environment_wins_over_the_file(void **state)
     CHECK_OK(vch_attestation_file_parse(vch_span_str(good), "a.yaml", &o, NULL, &file, &err), &err);
     assert_string_equal(vch_attestation_file_local(file)->attestation_dir, "/tmp/device");
     assert_string_equal(vch_attestation_file_local(file)->verifier_url, "https://other.example");
+    const vch_local_overrides key = { .api_key_file = "/credentials/ita-api-key" };
+    vch_attestation_file_free(file);
+    CHECK_OK(vch_attestation_file_parse(vch_span_str(good), "a.yaml", &key, NULL, &file, &err),
+             &err);
+    assert_string_equal(vch_attestation_file_local(file)->api_key_file, "/credentials/ita-api-key");
+    vch_attestation_file_free(file);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer named = vch_buffer_with_cap(65536);
+    bend("ca: ca.pem}", "ca: ca.pem, api_key_file: own.key}", &named);
+    CHECK_OK(vch_attestation_file_parse(vch_buffer_span(&named), "a.yaml", &key, NULL, &file, &err),
+             &err);
+    assert_string_equal(vch_attestation_file_local(file)->api_key_file, "own.key");
     const vch_local_overrides plain = { .verifier_url = "http://other.example" };
     vch_attestation_file *refused = NULL;
     CHECK(vch_attestation_file_parse(vch_span_str(good), "a.yaml", &plain, NULL, &refused, NULL)
