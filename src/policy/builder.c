@@ -244,9 +244,7 @@ static vouch_code read_top(void *context, const char *name, const vch_json *valu
 static vouch_code read_policy(vch_builder_policy *p, vouch_error *err)
 {
     static const char *const names[] = { "policy", NULL };
-    const vch_json *policy = vch_json_member(p->tree, "policy");
-    if (policy != NULL && vch_json_kind_of(policy) == VCH_JSON_STRING)
-        return vouch_fail(err, VOUCH_E_UNSUPPORTED, "%s", vch_policy_rego_refusal);
+    const vch_json *policy = NULL;
     vouch_code rc = vch_json_only(p->tree, names, err);
     if (rc == VOUCH_OK)
         rc = vch_json_get_object(p->tree, "policy", &policy, err);

@@ -213,6 +213,37 @@ def of_many_at_once_with_one_nonce_exactly_one_wins():
     assert statuses == [200] + [400] * 7, statuses
 
 
+def a_decision_that_cannot_be_recorded_gives_no_token_and_uses_no_nonce():
+    request = sgx_request(S)
+    with sqlite3.connect(STAGE.dir / "main/state.db", isolation_level=None) as db:
+        db.execute("BEGIN IMMEDIATE")  # another program holds the database for longer than the service waits
+        status, body = S.attest(request)
+        assert status == 500 and list(body) == ["error"], (status, body)
+        db.execute("ROLLBACK")
+    db.close()
+    token_of(S.attest(request))
+    refused(S.attest(request), "used before")
+
+
+def every_decision_is_in_the_audit_log_with_evidence_and_reason():
+    good, bad = sgx_request(S), sgx_request(S, runtime_data=b64(HELD + b"x"))
+    _, answer = S.attest(good)
+    issued = parts(answer["token"])[1]["jti"]
+    refused(S.attest(bad), "not bound")
+    with sqlite3.connect(STAGE.dir / "main/state.db") as db:
+        rows = db.execute("SELECT issued, step, code, message, token, evidence, trace FROM decision "
+                          "ORDER BY id DESC LIMIT 2").fetchall()
+    db.close()
+    digest = [hashlib.sha256(base64.b64decode(r["quote"])).digest() for r in (bad, good)]
+    assert rows[0][:3] == (0, "binding", "report_data") and "not bound" in rows[0][3] and rows[0][4] is None
+    assert rows[1][:3] == (1, None, None) and rows[1][4] == issued
+    assert [r[5] for r in rows] == digest
+    log = S.log_file.read_text()
+    for row, event in zip(rows, ("attest.refused", "attest.issued")):
+        (line,) = [one for one in log.splitlines() if row[6] in one and event in one]
+        assert row[5].hex() in line, line
+
+
 def a_nonce_expires():
     request = sgx_request(SHORT)
     time.sleep(2.2)
@@ -824,6 +855,8 @@ try:
         a_nonce_is_good_once,
         a_used_nonce_stays_used_after_a_kill,
         of_many_at_once_with_one_nonce_exactly_one_wins,
+        a_decision_that_cannot_be_recorded_gives_no_token_and_uses_no_nonce,
+        every_decision_is_in_the_audit_log_with_evidence_and_reason,
         a_nonce_expires,
         a_nonce_that_was_touched_is_refused,
         a_quote_bound_to_other_data_or_nonce_is_refused,

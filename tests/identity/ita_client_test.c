@@ -209,6 +209,41 @@ static void retry_after_is_obeyed(void **state)
     CHECK(s.slept_ms == 7000);
 }
 
+static void a_retry_after_that_is_no_number_of_seconds_is_not_one(void **state)
+{
+    (void)state;
+    static const char *const odd[] = { "Retry-After: 9x\r\n", "Retry-After: -9\r\n",
+                                       "Retry-After: Fri, 27 Nov 2026 23:00:00 GMT\r\n",
+                                       "Retry-After: 9999999\r\n" };
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        const scripted_answer answers[] = { { .status = 429, .headers = odd[i] },
+                                            { .status = 200, .body = NONCE_JSON } };
+        script s = { 0 };
+        vouch_error err = { 0 };
+        CHECK_OK(nonce_code(answers, 2, &s, &err), &err);
+        CHECK(s.slept_ms >= 250 && s.slept_ms <= 500); /* the first backoff: half to whole */
+    }
+}
+
+static void a_client_without_a_key_or_of_an_unknown_version_is_not_made(void **state)
+{
+    (void)state;
+    vch_secret key = { 0 };
+    const vch_secret empty = { 0 };
+    vouch_error err = { 0 };
+    vch_ita_client *client = NULL;
+    CHECK_OK(vch_ita_key_read("c2VjcmV0", (vouch_span) { 0 }, &key, &err), &err);
+    vch_ita_options options = { .api_url = "https://avs.example", .api_key = NULL };
+    CHECK(vch_ita_client_new(&options, &client, NULL) == VOUCH_E_CONFIG);
+    options.api_key = &empty;
+    CHECK(vch_ita_client_new(&options, &client, NULL) == VOUCH_E_CONFIG);
+    options.api_key = &key;
+    options.version = 3;
+    CHECK(vch_ita_client_new(&options, &client, NULL) == VOUCH_E_CONFIG);
+    CHECK(client == NULL);
+    vch_secret_drop(&key);
+}
+
 static void a_wait_beyond_the_deadline_is_not_begun(void **state)
 {
     (void)state;
@@ -349,6 +384,21 @@ static const struct {
     { "no base64", "{\"val\":\"dm Fs\",\"iat\":\"aWF0\",\"signature\":\"c2ln\"}" },
 };
 
+static void a_quote_without_a_header_is_not_sent(void **state)
+{
+    (void)state;
+    script s = { 0 };
+    vch_ita_client *client = client_of(&s, 2);
+    vch_buffer token = vch_buffer_with_cap(100);
+    for (size_t size = 0; size < sizeof sgx_quote; size++) {
+        const vch_ita_request request = { .quote = { sgx_quote, size } };
+        CHECK(vch_ita_attest(client, &request, &token, NULL) == VOUCH_E_TRUNCATED);
+    }
+    CHECK(s.calls == 0);
+    vch_buffer_drop(&token);
+    vch_ita_client_free(client);
+}
+
 static void a_malformed_nonce_is_refused(void **state)
 {
     (void)state;
@@ -439,11 +489,14 @@ int main(void)
         TEST(the_error_names_the_step_and_the_services_sentence),
         TEST(attempts_come_to_an_end),
         TEST(retry_after_is_obeyed),
+        TEST(a_retry_after_that_is_no_number_of_seconds_is_not_one),
+        TEST(a_client_without_a_key_or_of_an_unknown_version_is_not_made),
         TEST(a_wait_beyond_the_deadline_is_not_begun),
         TEST(nonce_quote_and_token_follow_each_other),
         TEST(a_clients_wishes_go_with_every_token_request),
         TEST(a_nonce_that_the_quoter_refuses_ends_it),
         TEST(a_version_2_request_names_the_tee_and_its_wishes),
+        TEST(a_quote_without_a_header_is_not_sent),
         TEST(a_malformed_nonce_is_refused),
         TEST(a_token_answer_without_a_jws_is_refused),
         TEST(only_https_is_spoken),

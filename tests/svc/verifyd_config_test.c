@@ -121,6 +121,14 @@ static const struct {
     { "root_key: r.key, ", "", "v.yaml:9:", "root_key" },
     { "file: p.yaml}]", "file: p.yaml}, {id: 11111111-2222-4333-8444-555555555555, file: q.yaml}]",
       "v.yaml:12:", "twice" },
+    { "policies: [", "api_keys: [{name: a}, {name: a}]\npolicies: [",
+      "v.yaml:12:", "stands twice" },
+    { "policies: [", "api_keys: [{nam: a}]\npolicies: [", "v.yaml:12:", "nam" },
+    { "policies: [",
+      "api_keys: [{name: a, policies: [22222222-2222-4333-8444-555555555555]}]\npolicies: [",
+      "v.yaml:12:", "none of the policies" },
+    { "policies: [", "api_keys: [{name: a, policies: [7]}]\npolicies: [",
+      "v.yaml:12:", "none of the policies" },
 };
 
 static void each_fault_is_told_with_its_place(void **state)
