@@ -157,15 +157,14 @@ static vouch_code write_all(int fd, const char *path, vouch_span bytes, vouch_er
     return VOUCH_OK;
 }
 
-/* Fill the temporary file and put it on disk. */
-static vouch_code fill(int fd, const char *path, vouch_span bytes, mode_t mode, vouch_error *err)
+struct vch_file_part {
+    int fd;
+    const char *path;
+};
+
+vouch_code vch_file_put(vch_file_part *to, vouch_span bytes, vouch_error *err)
 {
-    vouch_code rc = write_all(fd, path, bytes, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    if (fchmod(fd, mode) != 0 || fsync(fd) != 0)
-        return fail_errno(err, "writing", path, errno);
-    return VOUCH_OK;
+    return write_all(to->fd, to->path, bytes, err);
 }
 
 vouch_code vch_dir_sync(const char *path, vouch_error *err)
@@ -186,7 +185,10 @@ static vouch_code sync_directory_of(const char *path, vouch_error *err)
     return rc == VOUCH_OK ? vch_dir_sync(dir, err) : rc;
 }
 
-vouch_code vch_file_write(const char *path, vouch_span bytes, mode_t mode, vouch_error *err)
+vouch_code vch_file_write_parts(const char *path, mode_t mode,
+                                vouch_code (*parts)(void *context, vch_file_part *to,
+                                                    vouch_error *err),
+                                void *context, vouch_error *err)
 {
     char temporary[VCH_PATH_SIZE];
     int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
@@ -195,7 +197,10 @@ vouch_code vch_file_write(const char *path, vouch_span bytes, mode_t mode, vouch
     VCH_SCOPED(drop_fd) int fd = mkostemp(temporary, O_CLOEXEC); /* exclusive, mode 0600 */
     if (fd < 0)
         return fail_errno(err, "writing", path, errno);
-    vouch_code rc = fill(fd, path, bytes, mode, err);
+    vch_file_part to = { fd, path };
+    vouch_code rc = parts(context, &to, err);
+    if (rc == VOUCH_OK && (fchmod(fd, mode) != 0 || fsync(fd) != 0))
+        rc = fail_errno(err, "writing", path, errno);
     if (rc == VOUCH_OK && rename(temporary, path) != 0)
         rc = fail_errno(err, "renaming to", path, errno);
     if (rc != VOUCH_OK) {
@@ -203,6 +208,17 @@ vouch_code vch_file_write(const char *path, vouch_span bytes, mode_t mode, vouch
         return rc;
     }
     return sync_directory_of(path, err);
+}
+
+static vouch_code put_whole(void *context, vch_file_part *to, vouch_error *err)
+{
+    const vouch_span *bytes = context;
+    return vch_file_put(to, *bytes, err);
+}
+
+vouch_code vch_file_write(const char *path, vouch_span bytes, mode_t mode, vouch_error *err)
+{
+    return vch_file_write_parts(path, mode, put_whole, &bytes, err);
 }
 
 bool vch_file_exists(const char *path)

@@ -36,6 +36,16 @@ VOUCH_MUST_CHECK vouch_code vch_file_read_secret(const char *path, size_t cap, v
 VOUCH_MUST_CHECK vouch_code vch_file_write(const char *path, vouch_span bytes, mode_t mode,
                                            vouch_error *err);
 
+/* The same, in parts: `parts` calls vch_file_put as often as it likes; what it fails with leaves the
+ * old file. */
+typedef struct vch_file_part vch_file_part;
+VOUCH_MUST_CHECK vouch_code vch_file_write_parts(const char *path, mode_t mode,
+                                                 vouch_code (*parts)(void *context,
+                                                                     vch_file_part *to,
+                                                                     vouch_error *err),
+                                                 void *context, vouch_error *err);
+VOUCH_MUST_CHECK vouch_code vch_file_put(vch_file_part *to, vouch_span bytes, vouch_error *err);
+
 /* Is there something at `path`? False also when it cannot be told. */
 bool vch_file_exists(const char *path);
 

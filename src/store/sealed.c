@@ -38,6 +38,7 @@ struct vch_sealed {
     uint64_t done;  /* bytes appended */
     vch_hash *hash; /* NULL: finished */
     bool published;
+    unsigned owners;   /* beside the first */
     bool reading;      /* finished, or opened */
     uint8_t *chunk;    /* sealed: the chunk being filled, or the one read last */
     uint64_t chunk_at; /* its number when reading */
@@ -497,6 +498,12 @@ static void remove_file(const vch_sealed *s)
     (void)unlink(temporary);
 }
 
+vch_sealed *vch_sealed_ref(vch_sealed *s)
+{
+    s->owners++;
+    return s;
+}
+
 void vch_sealed_discard(vch_sealed *s)
 {
     if (s == NULL)
@@ -510,6 +517,10 @@ void vch_sealed_free(vch_sealed *s)
 {
     if (s == NULL)
         return;
+    if (s->owners > 0) {
+        s->owners--;
+        return;
+    }
     if (!s->published && s->fd >= 0)
         remove_file(s);
     if (s->fd >= 0)

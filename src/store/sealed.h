@@ -79,6 +79,9 @@ VOUCH_MUST_CHECK vouch_code vch_sealed_read(vch_sealed *s, uint64_t offset, void
 const vch_sealed_stamp *vch_sealed_stamp_of(const vch_sealed *s); /* its digest once finished */
 const char *vch_sealed_name(const vch_sealed *s);
 
+/* One more owner: it is closed when the last has freed it. */
+vch_sealed *vch_sealed_ref(vch_sealed *s);
+
 /* Free, and remove the file under whatever name it has: for what is not wanted any more. */
 void vch_sealed_discard(vch_sealed *s);
 

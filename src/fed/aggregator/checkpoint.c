@@ -65,13 +65,19 @@ vouch_code vch_checkpoint_digest(const vch_model *model, uint8_t out[static VCH_
     return rc == VOUCH_OK ? vch_hash_finish(hash, out, VCH_SHA256_SIZE, err) : rc;
 }
 
+uint64_t vch_checkpoint_offset(const vch_model *like, size_t at)
+{
+    uint64_t from = 0;
+    for (size_t i = 0; i < at; i++)
+        from += like->tensor[i].shape.count * sizeof(float);
+    return from;
+}
+
 vouch_code vch_checkpoint_tensor(vch_sealed *file, const vch_model *like, size_t at,
                                  vch_tensor *out, vouch_error *err)
 {
-    uint64_t from = 0;
+    uint64_t from = vch_checkpoint_offset(like, at);
     vch_tensor t = { 0 };
-    for (size_t i = 0; i < at; i++)
-        from += like->tensor[i].shape.count * sizeof *t.values;
     vouch_code rc =
         vch_tensor_init(&t, vch_span_str(like->tensor[at].name), &like->tensor[at].shape, err);
     if (rc == VOUCH_OK)

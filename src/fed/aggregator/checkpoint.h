@@ -24,6 +24,9 @@ VOUCH_MUST_CHECK vouch_code vch_checkpoint_digest(const vch_model *model,
                                                   uint8_t out[static VCH_SHA256_SIZE],
                                                   vouch_error *err);
 
+/* Where a tensor of the first model begins, in bytes. */
+uint64_t vch_checkpoint_offset(const vch_model *like, size_t at);
+
 /* One tensor of the first model, by its place in it. Free `out` with vch_tensor_done. */
 VOUCH_MUST_CHECK vouch_code vch_checkpoint_tensor(vch_sealed *file, const vch_model *like,
                                                   size_t at, vch_tensor *out, vouch_error *err);

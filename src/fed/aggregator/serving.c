@@ -16,6 +16,7 @@ void vch_served_drop(vch_served *s)
     vch_named_tensor_done(&s->named);
     vch_tensor_done(&s->own);
     vch_buffer_drop(&s->work);
+    vch_sealed_free(s->file);
     *s = (vch_served) { 0 };
 }
 
@@ -51,6 +52,24 @@ static vouch_code find_model(vch_aggregator *a, const vch_wire_tensor_spec *spec
         return missing(err);
     *out = own;
     return vch_checkpoint_tensor(file, &a->model, (size_t)(found - a->model.tensor), own, err);
+}
+
+/* The same where the caller reads the file itself: `*out` is of the tensor's shape only. */
+static vouch_code find_file(const vch_aggregator *a, const vch_wire_tensor_spec *spec,
+                            vch_served *served, const vch_tensor **out, vouch_error *err)
+{
+    const vch_tensor *found = vch_model_find(&a->model, spec->name);
+    vch_sealed *file = NULL;
+    if (spec->round == a->model.round)
+        file = a->current;
+    else if (spec->round + 1 == a->model.round)
+        file = a->past;
+    if (found == NULL || file == NULL)
+        return missing(err);
+    served->file = vch_sealed_ref(file);
+    served->offset = vch_checkpoint_offset(&a->model, (size_t)(found - a->model.tensor));
+    *out = found;
+    return VOUCH_OK;
 }
 
 /* What moves the model of the round before to this one's. Of a pipeline that keeps the values, or
@@ -116,7 +135,7 @@ static vouch_code find_own(const vch_aggregator *a, size_t member, const vch_wir
     return rc;
 }
 
-vouch_code vch_serve(vch_aggregator *a, size_t member, const vch_wire_tensor_spec *spec,
+vouch_code vch_serve(vch_aggregator *a, size_t member, const vch_wire_tensor_spec *spec, bool pull,
                      vch_served *out, vouch_error *err)
 {
     const vch_tensor *tensor = NULL;
@@ -130,7 +149,9 @@ vouch_code vch_serve(vch_aggregator *a, size_t member, const vch_wire_tensor_spe
         return missing(err);
     switch (vch_tags_wanted(&tags, spec->round)) {
     case VCH_WANT_MODEL:
-        rc = find_model(a, spec, &out->own, &tensor, err);
+        rc = pull && vch_pipeline_streams(lossless(a))
+                 ? find_file(a, spec, out, &tensor, err)
+                 : find_model(a, spec, &out->own, &tensor, err);
         out->named.tags = vch_tags_of(model_tags);
         break;
     case VCH_WANT_DELTA:

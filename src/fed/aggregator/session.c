@@ -244,6 +244,43 @@ static void answer_tensors(vch_aggregator *a, vch_grpc_call *call, const caller 
         refuse(a, call, rc, err);
 }
 
+/* The rest of an answer, read from the model's file as the peer takes it. */
+typedef struct pull {
+    vch_sealed *file;
+    uint64_t offset;
+} pull;
+
+static bool read_pulled(void *context, uint64_t offset, void *out, size_t size)
+{
+    const pull *p = context;
+    return vch_sealed_read(p->file, p->offset + offset, out, size, NULL) == VOUCH_OK;
+}
+
+static void release_pulled(void *context)
+{
+    pull *p = context;
+    vch_sealed_free(p->file);
+    free(p);
+}
+
+static vouch_code reply_pulled(vch_grpc_call *call, vch_served *served, vch_buffer *head,
+                               vouch_error *err)
+{
+    pull *p = calloc(1, sizeof *p);
+    vouch_code rc = vch_buffer_finish(head, "answer", err);
+    if (p == NULL || rc != VOUCH_OK) {
+        free(p);
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for an answer");
+    }
+    *p = (pull) { .file = VCH_MOVE(served->file), .offset = served->offset };
+    const vch_grpc_tail tail = { .size = served->named.data.size,
+                                 .context = p,
+                                 .read = read_pulled,
+                                 .release = release_pulled };
+    vch_grpc_call_reply_pulled(call, head, &tail);
+    return VOUCH_OK;
+}
+
 static void on_get_tensor(void *context, vch_grpc_call *call, vouch_span request)
 {
     vch_aggregator *a = context;
@@ -257,11 +294,17 @@ static void on_get_tensor(void *context, vch_grpc_call *call, vouch_span request
     if (rc == VOUCH_OK)
         rc = vch_wire_get_tensor_parse(request, &header, &spec, &err);
     if (rc == VOUCH_OK)
-        rc = vch_serve(a, who.member, &spec, &served, &err);
+        rc = vch_serve(a, who.member, &spec, true, &served, &err);
     if (rc == VOUCH_OK) {
         header = answer_header(a, who.name);
         vch_wire_tensor_response_head(&header, &served.named, &message);
-        vch_buffer_append(&message, served.named.data);
+        if (served.file != NULL) {
+            rc = reply_pulled(call, &served, &message, &err);
+            if (rc == VOUCH_OK)
+                return;
+        } else {
+            vch_buffer_append(&message, served.named.data);
+        }
     }
     answer_tensors(a, call, &who, rc, &message, &err);
 }
@@ -274,7 +317,7 @@ static vouch_code write_tensors(vch_aggregator *a, const caller *who,
     vch_wire_tensors_response_begin(&header, message);
     for (size_t i = 0; i < count; i++) {
         VCH_SCOPED(vch_served_drop) vch_served served = { 0 };
-        vouch_code rc = vch_serve(a, who->member, &specs[i], &served, err);
+        vouch_code rc = vch_serve(a, who->member, &specs[i], false, &served, err);
         if (rc != VOUCH_OK)
             return rc;
         vch_wire_tensors_response_head(&served.named, message);

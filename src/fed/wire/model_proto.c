@@ -22,8 +22,8 @@ static vouch_code check_tensor(const vch_named_tensor *wire, const vch_tensor *t
     return VOUCH_OK;
 }
 
-static vouch_code add_tensor(vouch_span message, const vch_pipeline *p, vch_model *m,
-                             vouch_error *err)
+vouch_code vch_model_parse_tensor(vouch_span message, const vch_pipeline *p, vch_model *m,
+                                  vouch_error *err)
 {
     VCH_SCOPED(vch_named_tensor_done) vch_named_tensor wire = { 0 };
     VCH_SCOPED(vch_tensor_done) vch_tensor t = { 0 };
@@ -52,7 +52,7 @@ vouch_code vch_model_parse(vouch_span file, const vch_pipeline *p, vch_model *ou
         vouch_span tensor = vch_pb_repeated_message(&r, &f);
         if (r.code != VOUCH_OK)
             break;
-        vouch_code rc = add_tensor(tensor, p, &m, err);
+        vouch_code rc = vch_model_parse_tensor(tensor, p, &m, err);
         if (rc != VOUCH_OK)
             return vouch_wrap(err, rc, "model file");
     }
@@ -71,28 +71,50 @@ void vch_model_write_head(const vch_named_tensor *tensor, vch_buffer *out)
     vch_named_tensor_write_head(MODEL_TENSORS, tensor, out);
 }
 
-static vouch_code write_tensor(const vch_tensor *t, int32_t round, const vch_pipeline *p,
-                               vch_buffer *out, vouch_error *err)
+typedef struct parts {
+    int32_t round;
+    const vch_pipeline *pipeline;
+    vouch_code (*put)(void *context, vouch_span bytes, vouch_error *err);
+    void *context;
+} parts;
+
+static vouch_code write_tensor(const vch_tensor *t, const parts *to, vouch_error *err)
 {
     static const char *const words[] = { VCH_TAG_MODEL, NULL };
     VCH_SCOPED(vch_buffer_drop) vch_buffer work = vch_buffer_with_cap(VCH_TENSOR_DATA_MAX);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer head = vch_buffer_with_cap(VCH_TENSOR_DATA_MAX);
     VCH_SCOPED(vch_named_tensor_done)
-    vch_named_tensor wire = { .round = round, .lossless = true, .tags = vch_tags_of(words) };
-    vouch_code rc = vch_pipeline_encode(p, t, &work, &wire, err);
+    vch_named_tensor wire = { .round = to->round, .lossless = true, .tags = vch_tags_of(words) };
+    vouch_code rc = vch_pipeline_encode(to->pipeline, t, &work, &wire, err);
     if (rc != VOUCH_OK)
         return rc;
-    vch_model_write_head(&wire, out);
-    vch_buffer_append(out, wire.data);
-    return VOUCH_OK;
+    vch_model_write_head(&wire, &head);
+    rc = vch_buffer_finish(&head, "model file", err);
+    if (rc == VOUCH_OK)
+        rc = to->put(to->context, vch_buffer_span(&head), err);
+    return rc == VOUCH_OK ? to->put(to->context, wire.data, err) : rc;
+}
+
+vouch_code vch_model_write_parts(const vch_model *m, const vch_pipeline *p,
+                                 vouch_code (*put)(void *context, vouch_span bytes,
+                                                   vouch_error *err),
+                                 void *context, vouch_error *err)
+{
+    const parts to = { .round = m->round, .pipeline = p, .put = put, .context = context };
+    vouch_code rc = VOUCH_OK;
+    for (size_t i = 0; rc == VOUCH_OK && i < m->count; i++)
+        rc = write_tensor(&m->tensor[i], &to, err);
+    return rc;
+}
+
+static vouch_code put_in_buffer(void *context, vouch_span bytes, vouch_error *err)
+{
+    vch_buffer_append(context, bytes);
+    return vch_buffer_finish(context, "model file", err);
 }
 
 vouch_code vch_model_write(const vch_model *m, const vch_pipeline *p, vch_buffer *out,
                            vouch_error *err)
 {
-    for (size_t i = 0; i < m->count; i++) {
-        vouch_code rc = write_tensor(&m->tensor[i], m->round, p, out, err);
-        if (rc != VOUCH_OK)
-            return rc;
-    }
-    return vch_buffer_finish(out, "model file", err);
+    return vch_model_write_parts(m, p, put_in_buffer, out, err);
 }

@@ -19,6 +19,16 @@
 VOUCH_MUST_CHECK vouch_code vch_model_parse(vouch_span file, const vch_pipeline *p, vch_model *out,
                                             vouch_error *err);
 
+/* The same from a file's tensors one by one: the message of its next tensor joins the model. */
+VOUCH_MUST_CHECK vouch_code vch_model_parse_tensor(vouch_span message, const vch_pipeline *p,
+                                                   vch_model *m, vouch_error *err);
+
+/* A whole model file in pieces, for models that are not held twice: `put` takes them in order. */
+VOUCH_MUST_CHECK vouch_code vch_model_write_parts(const vch_model *m, const vch_pipeline *p,
+                                                  vouch_code (*put)(void *context, vouch_span bytes,
+                                                                    vouch_error *err),
+                                                  void *context, vouch_error *err);
+
 /* Append a whole model file: round m->round, lossless, tag "model". */
 VOUCH_MUST_CHECK vouch_code vch_model_write(const vch_model *m, const vch_pipeline *p,
                                             vch_buffer *out, vouch_error *err);
