@@ -208,6 +208,7 @@ def build(mutants):
     write_changed(os.path.join(TREE, "src/base/mutant.c"), SWITCH)
     if not os.path.exists(os.path.join(BUILD, "build.ninja")):
         run_or_die(["meson", "setup", BUILD, TREE])
+    run_or_die(["ninja", "-C", BUILD, "build.ninja"])  # new tests are listed once meson has read them
     tests = json.loads(subprocess.run(["meson", "introspect", "--tests", BUILD], check=True, capture_output=True,
                                       text=True).stdout)
     tests = [t for t in tests if any(t["name"].startswith(s) for names in SUITES.values() for s in names)]
