@@ -77,7 +77,7 @@ static void check_result(const vch_result *r)
         || vch_sealed_read(r->update, 0, values, sizeof values, NULL) != VOUCH_OK)
         __builtin_trap();
     for (size_t i = 0; i < 9; i++) {
-        if (!(fabsf(values[i]) <= VCH_INTAKE_VALUE_MAX))
+        if (!(fabsf(values[i]) <= vch_plan_look(plan)->limits.value_max))
             __builtin_trap();
     }
     for (size_t i = 0; i < r->metric_count; i++) {

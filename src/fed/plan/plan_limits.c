@@ -37,7 +37,7 @@ void vch_plan_read_limits(vch_plan *p, vch_faults *faults)
 {
     vch_plan_limits *out = &p->view.limits;
     values v = { .value_max = VCH_PLAN_VALUE_MAX,
-                 .update_norm_max = INFINITY,
+                 .update_norm_max = (double)INFINITY,
                  .data_size_max = INT32_MAX };
     const vch_yaml_node *section = vch_plan_settings(p, "limits");
     bool good = section == NULL
