@@ -583,6 +583,10 @@ static void stricter_rules_only_ever_take_away(void **state)
     CHECK(!vch_policy_accepts_advisory(no_advisory, "INTEL-SA-1", NOW));
     c.tcb_status = VOUCH_TCB_UP_TO_DATE;
     assert_string_equal(codes(no_advisory, &c, got), "advisory ");
+    VCH_SCOPED(vch_policy_drop)
+    vouch_policy *more =
+        build(base, "tcb: {advisories: [{id: INTEL-SA-2, until: 2027-01-01}]}"); /* nor an id */
+    CHECK(!vch_policy_accepts_advisory(more, "INTEL-SA-2", NOW));
     VCH_SCOPED(vch_policy_drop) vouch_policy *nobody = build(base, "measurements: []");
     assert_string_equal(codes(nobody, &c, got), "no_measurements ");
 }
