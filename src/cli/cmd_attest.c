@@ -105,72 +105,72 @@ static int attest_weaker(const vch_runtime *rt, const values *v)
     return VCH_EXIT_DONE;
 }
 
+static const vch_option options[] = {
+    { .name = "role",
+      .kind = VCH_OPTION_CHOICE,
+      .offset = offsetof(values, role),
+      .argument = "ROLE",
+      .choices = "aggregator|collaborator",
+      .help = "aggregator or collaborator",
+      .required = true },
+    { .name = "name",
+      .letter = 'n',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, name),
+      .argument = "NAME",
+      .help = "as among the participants of attestation.yaml",
+      .required = true },
+    { .name = "plan",
+      .letter = 'p',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, plan),
+      .argument = "FILE",
+      .help = "federation plan",
+      .fallback = "plan/plan.yaml" },
+    { .name = "attestation",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, attestation),
+      .argument = "FILE",
+      .help = "who is attested and how",
+      .fallback = VCH_SITE_ATTESTATION },
+    { .name = "out",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, out),
+      .argument = "DIR",
+      .help = "where passport, report, certificate and root are written",
+      .environment = "ATTESTATION_REPORT_PATH",
+      .fallback = "." },
+    { .name = "openfl-release",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, release),
+      .argument = "RELEASE",
+      .help = "whose defaults and setting names",
+      .fallback = VCH_RELEASE_DEFAULT },
+    { .name = "weaker-pem-token",
+      .kind = VCH_OPTION_FLAG,
+      .offset = offsetof(values, weaker_pem_token),
+      .help = "OpenFL PR 1561's form, outside any federation: no nonce, no freshness" },
+    { .name = "verifier-ca",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, verifier_ca),
+      .argument = "PEM",
+      .help = "with --weaker-pem-token: TLS roots of the verifier (else the system's)" },
+    VCH_COMMON_OPTIONS(values),
+};
+static const vch_usage usage = {
+    .command = COMMAND,
+    .operands = "",
+    .summary = "Attest this program once: certificate, evidence, token, passport.",
+    .details = "The key dies with the process: what is written proves what ran here, and cannot\n"
+               "be used by anybody else.\n\n"
+               "Environment: ITA_API_KEY, AVS_URL (the verifier), VOUCH_ATTESTATION_DIR (the\n"
+               "device's pseudo-files).",
+    .options = options,
+    .option_count = sizeof options / sizeof *options
+};
+
 int vch_cmd_attest(vch_runtime *rt, int argc, char *argv[])
 {
-    static const vch_option options[] = {
-        { .name = "role",
-          .kind = VCH_OPTION_CHOICE,
-          .offset = offsetof(values, role),
-          .argument = "ROLE",
-          .choices = "aggregator|collaborator",
-          .help = "aggregator or collaborator",
-          .required = true },
-        { .name = "name",
-          .letter = 'n',
-          .kind = VCH_OPTION_TEXT,
-          .offset = offsetof(values, name),
-          .argument = "NAME",
-          .help = "as among the participants of attestation.yaml",
-          .required = true },
-        { .name = "plan",
-          .letter = 'p',
-          .kind = VCH_OPTION_TEXT,
-          .offset = offsetof(values, plan),
-          .argument = "FILE",
-          .help = "federation plan",
-          .fallback = "plan/plan.yaml" },
-        { .name = "attestation",
-          .kind = VCH_OPTION_TEXT,
-          .offset = offsetof(values, attestation),
-          .argument = "FILE",
-          .help = "who is attested and how",
-          .fallback = VCH_SITE_ATTESTATION },
-        { .name = "out",
-          .kind = VCH_OPTION_TEXT,
-          .offset = offsetof(values, out),
-          .argument = "DIR",
-          .help = "where passport, report, certificate and root are written",
-          .environment = "ATTESTATION_REPORT_PATH",
-          .fallback = "." },
-        { .name = "openfl-release",
-          .kind = VCH_OPTION_TEXT,
-          .offset = offsetof(values, release),
-          .argument = "RELEASE",
-          .help = "whose defaults and setting names",
-          .fallback = VCH_RELEASE_DEFAULT },
-        { .name = "weaker-pem-token",
-          .kind = VCH_OPTION_FLAG,
-          .offset = offsetof(values, weaker_pem_token),
-          .help = "OpenFL PR 1561's form, outside any federation: no nonce, no freshness" },
-        { .name = "verifier-ca",
-          .kind = VCH_OPTION_TEXT,
-          .offset = offsetof(values, verifier_ca),
-          .argument = "PEM",
-          .help = "with --weaker-pem-token: TLS roots of the verifier (else the system's)" },
-        VCH_COMMON_OPTIONS(values),
-    };
-    static const vch_usage usage = {
-        .command = COMMAND,
-        .operands = "",
-        .summary = "Attest this program once: certificate, evidence, token, passport.",
-        .details =
-            "The key dies with the process: what is written proves what ran here, and cannot\n"
-            "be used by anybody else.\n\n"
-            "Environment: ITA_API_KEY, AVS_URL (the verifier), VOUCH_ATTESTATION_DIR (the\n"
-            "device's pseudo-files).",
-        .options = options,
-        .option_count = sizeof options / sizeof *options
-    };
     values v = { 0 };
     vch_operands operands = { 0 };
     vouch_error err = { 0 };

@@ -29,6 +29,7 @@ typedef struct values {
     const char *federation_uuid;
     const char *release;
     const char *task_runner;
+    const char *state;
 } values;
 
 static const vch_option options[] = {
@@ -61,6 +62,12 @@ static const vch_option options[] = {
       .argument = "FILE",
       .help = "who is attested and how; plan/attestation.yaml if it is there" },
     VCH_RUNNER_FILE_OPTION(values),
+    { .name = "state",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, state),
+      .argument = "DIR",
+      .help = "directory of what must survive a crash; one process of a participant at a time",
+      .fallback = VCH_SITE_STATE },
     { .name = "connect",
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, connect),
@@ -229,9 +236,9 @@ static vouch_code find_aggregator(client *c, const char *connect, vouch_error *e
     return VOUCH_OK;
 }
 
-static vouch_code open_keep(client *c, vouch_error *err)
+static vouch_code open_keep(client *c, const char *state, vouch_error *err)
 {
-    vch_keep_options how = { .parent = VCH_SITE_STATE,
+    vch_keep_options how = { .parent = state,
                              .plan = c->site.plan,
                              .name = c->site_options.name,
                              .policy_digest = vch_site_policy_digest(&c->site),
@@ -254,7 +261,7 @@ static vouch_code take_part(client *c, const values *v, vouch_error *err)
     if (rc == VOUCH_OK)
         rc = vch_site_enter(&c->site_options, &c->site, err);
     if (rc == VOUCH_OK)
-        rc = open_keep(c, err);
+        rc = open_keep(c, v->state, err);
     if (rc != VOUCH_OK)
         return rc;
     const vch_collaborator_options how = { .plan = c->site.plan,

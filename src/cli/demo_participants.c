@@ -103,7 +103,8 @@ vouch_code vch_demo_start_collaborator(const vch_demo_scene *scene, const vch_de
                     or_else(disguise->name, site), "-p", or_else(disguise->plan, "plan/plan.yaml"),
                     "--attestation", "plan/attestation.yaml", "--connect",
                     or_else(disguise->connect, f->aggregator_address), "--log-format", "json",
-                    "--log-level", "info"));
+                    "--log-level", "info", "--state",
+                    strcmp(actor_name, site) == 0 ? "state" : actor_name));
     rc = vch_demo_start(scene, actor_name, site, line.item, ARGV(reports, verifier), out, err);
     return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "starting %s", actor_name);
 }
