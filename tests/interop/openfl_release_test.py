@@ -367,6 +367,9 @@ def real_collaborators_survive_two_renewals_of_the_attested_aggregators_certific
 
 def real_collaborators_survive_a_kill_and_restart_of_the_attested_aggregator():
     """Its federation CA is sealed, so the restarted program is the one that the collaborators pinned."""
+    if peer.number(RELEASE) < (1, 8):
+        raise tap.Skip("a client until 1.7 whose call is cut off repeats it on a channel that it hardly drives: it may "
+                       "need minutes to connect again, or for ever (docs/openfl.md)")
     stage, site, away = attested_scene("killed")
     with contextlib.ExitStack() as stack:
         stack.enter_context(stage.start_verifier()).event("verifyd.listening")
