@@ -118,11 +118,13 @@ static void drop_client(client *c)
 {
     vch_collaborator_free(c->collaborator);
     vch_keep_close(c->keep);
+    vch_timer_free(c->care);
     for (size_t i = 0; i < sizeof c->signals / sizeof *c->signals; i++)
         vch_signal_free(c->signals[i]);
     vch_runner_drop(&c->runner);
     vch_yaml_free(c->runner_file);
     vch_loop_free(c->loop);
+    vch_site_policy_free(c->policy);
     vch_site_drop(&c->site);
 }
 
