@@ -8,11 +8,15 @@
 #define PROGRAM_CAP ((size_t)64 << 20)
 #define READY_MS INT64_C(20000)
 
-/* The site whose operator plays the intruder: he holds a genuine platform and his own enrolment key. */
-#define INTRUDING_SITE "hospital2"
-#define INTRUDING_CERTIFICATE "cert/client/col_hospital2.crt"
-#define INTRUDING_KEY "cert/client/col_hospital2.key"
-#define VICTIM "hospital1"
+/*
+ * The site whose operator plays the intruder: he holds a genuine platform and his own enrolment key.
+ * Its own collaborator is there meanwhile: a site that only shows evidence which is refused would be
+ * put out, and no round would wait for it.
+ */
+#define INTRUDING_SITE "hospital1"
+#define INTRUDING_CERTIFICATE "cert/client/col_hospital1.crt"
+#define INTRUDING_KEY "cert/client/col_hospital1.key"
+#define VICTIM "hospital2"
 
 static vch_demo_actor *next_actor(vch_demo_intrusion *intrusion)
 {
@@ -93,8 +97,8 @@ static vouch_code other_key(const vch_demo_scene *scene, const vch_demo_federati
                             vch_demo_intrusion *out, vouch_error *err)
 {
     char certificate[VCH_PATH_SIZE];
-    vouch_code rc =
-        vch_demo_path(scene, certificate, "%s/reports/%s_pubkey.pem", err, VICTIM, VICTIM);
+    vouch_code rc = vch_demo_path(scene, certificate, "%s/reports/%s_pubkey.pem", err,
+                                  INTRUDING_SITE, INTRUDING_SITE);
     if (rc == VOUCH_OK)
         rc = vch_demo_start(scene, "intruder-other-key", INTRUDING_SITE,
                             ARGV("vouch-sim", "impostor", "--certificate", certificate, "--connect",
