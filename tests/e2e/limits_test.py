@@ -4,6 +4,7 @@
 usage: limits_test.py DIRECTORY-OF-PROGRAMS
 """
 import contextlib
+import os
 import pathlib
 import re
 import resource
@@ -101,7 +102,8 @@ def two_thousand_may_wait_in_all():
             assert closed_after([last]) == 1 and closed_after(waiting, 0) == 0
             process.event("connection.refused", reason="too many connections that are not admitted yet")
             memory = int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{process.child.pid}/status").read_text())[1])
-            assert memory < 160 << 10, f"{memory} kB for 2,000 that are nobody"
+            # a sanitizer's own memory is another matter
+            assert "VOUCH_TEST_SANITIZED" in os.environ or memory < 160 << 10, f"{memory} kB for 2,000 that are nobody"
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
