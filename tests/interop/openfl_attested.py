@@ -1,7 +1,7 @@
-"""An attested aggregator beside stock peers: a simulated platform, a verifier, attestation.yaml, and a clock that
-can be set on for everyone (libfaketime: certificates live for hours)."""
+"""An attested aggregator beside stock peers: a simulated platform, a verifier, attestation.yaml."""
 import hashlib
 import json
+import os
 import pathlib
 import signal
 import time
@@ -9,8 +9,6 @@ import time
 import openfl_peer as peer
 from openfl_peer import LOG, NAMES, Process, Site
 from federation import attestation_yaml, certificate_digest, free_port, new_federation_id, spki_digest
-
-FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 
 class Stage:
@@ -24,19 +22,6 @@ class Stage:
                                  "--listen", f"127.0.0.1:{free_port()}", "--root",
                                  self.directory / "platform/root.pem", "--collateral-dir",
                                  self.directory / "platform/collateral")
-        self.offset = self.directory / "offset"
-        self.offset.write_text("+0\n")
-
-    def clock(self):
-        """The environment of a process that lives by this stage's clock; of the real one without libfaketime."""
-        if not FAKETIME.exists():
-            return {}
-        return {"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(self.offset), "FAKETIME_NO_CACHE": "1",
-                "DONT_FAKE_MONOTONIC": "1"}
-
-    def set_on(self, minutes):
-        self.offset.with_suffix(".new").write_text(f"+{minutes}m\n")
-        self.offset.with_suffix(".new").rename(self.offset)
 
     def write_attestation(self, site, **federation):
         """attestation.yaml of an attested aggregator and stock collaborators, in the aggregator's workspace."""
@@ -62,34 +47,33 @@ class Stage:
 
     def start_verifier(self):
         return Process([self.programs / "vouch-verifyd", "--config", self.verifier["config"], *LOG], self.directory,
-                       self.directory / "verifier.log", self.clock())
+                       self.directory / "verifier.log")
 
-    def start_aggregator(self, site, log, *words, limits=False):
-        """Attested; `limits`: under the system calls that Gramine offers, where libfaketime's would not do."""
+    def start_aggregator(self, site, log, *words):
+        """Attested, under the system calls that Gramine offers."""
         reports = site / "reports"
         reports.mkdir(exist_ok=True)
         said = {"ITA_API_KEY": pathlib.Path(self.verifier["api_key_file"]).read_text().strip(),
                 "AVS_URL": self.verifier["base_url"], "ATTESTATION_REPORT_PATH": str(reports),
                 "ROOT_CERT_PATH": str(reports)}
-        clock = {} if limits else self.clock()
         return Process([self.programs / "vouch-sim", "run", "--platform", self.directory / "platform",
-                        *(["--gramine-limits"] if limits else []), "--", self.programs / "vouch", "aggregator",
-                        "start", *LOG, *words], site.directory, log, dict(said, **clock))
+                        "--gramine-limits", "--", self.programs / "vouch", "aggregator", "start", *LOG, *words],
+                       site.directory, log, said)
 
     def pin_root(self, site):
         """The root that the collaborators pin comes out of the verified passport, not from the host."""
         ours = Site(site.directory, self.programs)
         ours.run("vouch", "passport", "verify", site / "reports/aggregator_passport.json", "--policy",
-                 "plan/attestation.yaml", "--export-root", self.directory / "root.pem", environment=self.clock())
+                 "plan/attestation.yaml", "--export-root", self.directory / "root.pem")
         return self.directory / "root.pem"
 
-    def renew_between_rounds(self, aggregator, held, after_round, minutes):
-        """Set the clock on so far that the aggregator's certificate is due, while collaborator `held` stands still."""
+    def renew_between_rounds(self, aggregator, held, after_round):
+        """Ask for another certificate and leaf (SIGHUP, as an operator would) while collaborator `held` stands still."""
         aggregator.event("round.finished", 120, round=after_round)
         held.child.send_signal(signal.SIGSTOP)
         try:
             before = len(aggregator.events("identity.certificate_renewed"))
-            self.set_on(minutes)
+            os.killpg(aggregator.child.pid, signal.SIGHUP)
             until = time.monotonic() + 60
             while len(aggregator.events("identity.certificate_renewed")) == before:
                 assert time.monotonic() < until, "the certificate was not renewed:\n" + aggregator.tail()
@@ -98,4 +82,4 @@ class Stage:
             held.child.send_signal(signal.SIGCONT)
 
 
-__all__ = ["FAKETIME", "Stage", "peer"]
+__all__ = ["Stage", "peer"]

@@ -19,7 +19,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import openfl_peer as peer  # noqa: E402
-from openfl_attested import FAKETIME, Stage  # noqa: E402
+from openfl_attested import Stage  # noqa: E402
 from openfl_peer import LOG, NAMES, Process, Site, tap  # noqa: E402
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
@@ -335,18 +335,17 @@ def attested_scene(label):
     return stage, site, away
 
 
-def attested(label, renewals, **words):
+def attested(label, renewals):
     """Real collaborators against our attested aggregator."""
     stage, site, away = attested_scene(label)
     with contextlib.ExitStack() as stack:
         stack.enter_context(stage.start_verifier()).event("verifyd.listening")
-        aggregator = stack.enter_context(stage.start_aggregator(site, log_of(site, "aggregator"), *OUR_RELEASE, **words))
+        aggregator = stack.enter_context(stage.start_aggregator(site, log_of(site, "aggregator"), *OUR_RELEASE))
         aggregator.event("aggregator.listening")
         shutil.copy(stage.pin_root(site), away / "cert/cert_chain.crt")
-        clock = {} if words.get("limits") else stage.clock()
-        rest = [stack.enter_context(one) for one in peer.start(real_collaborators(away), clock)]
-        for after_round, minutes in renewals:
-            stage.renew_between_rounds(aggregator, rest[1], after_round, minutes)
+        rest = [stack.enter_context(one) for one in peer.start(real_collaborators(away))]
+        for after_round in renewals:
+            stage.renew_between_rounds(aggregator, rest[1], after_round)
         peer.see_to_the_end([aggregator, *rest])
     assert len(aggregator.events("round.finished")) == 3, aggregator.tail()
     assert len(aggregator.events("identity.certificate_renewed")) >= len(renewals)
@@ -354,14 +353,12 @@ def attested(label, renewals, **words):
 
 
 def real_collaborators_and_our_attested_aggregator_end_with_the_same_model_bit_for_bit():
-    attested("attested", [], limits=True)
+    attested("attested", ())
     peer.row(RELEASE, THEIRS, "attested", "NoCompression", EXACT)
 
 
 def real_collaborators_survive_two_renewals_of_the_attested_aggregators_certificate():
-    if not FAKETIME.exists():
-        raise tap.Skip("libfaketime is not installed: tools/bootstrap interop")
-    attested("renewed", [(0, 45), (1, 90)])
+    attested("renewed", (0, 1))
     peer.row(RELEASE, THEIRS, "attested, two renewals", "NoCompression", EXACT)
 
 
@@ -373,14 +370,14 @@ def real_collaborators_survive_a_kill_and_restart_of_the_attested_aggregator():
     stage, site, away = attested_scene("killed")
     with contextlib.ExitStack() as stack:
         stack.enter_context(stage.start_verifier()).event("verifyd.listening")
-        first = stack.enter_context(stage.start_aggregator(site, log_of(site, "first"), *OUR_RELEASE, limits=True))
+        first = stack.enter_context(stage.start_aggregator(site, log_of(site, "first"), *OUR_RELEASE))
         first.event("aggregator.listening")
         shutil.copy(stage.pin_root(site), away / "cert/cert_chain.crt")
         rest = [stack.enter_context(one) for one in peer.start(real_collaborators(away))]
         first.event("round.finished", 300, round=0)
         os.killpg(first.child.pid, signal.SIGKILL)
         first.child.wait()
-        again = stack.enter_context(stage.start_aggregator(site, log_of(site, "again"), *OUR_RELEASE, limits=True))
+        again = stack.enter_context(stage.start_aggregator(site, log_of(site, "again"), *OUR_RELEASE))
         again.event("aggregator.listening")
         peer.see_to_the_end([again, *rest])
     compare(site, "real")
