@@ -106,7 +106,7 @@ def a_run_with_kills(rounds, label, kills, victims):
     number, killed = 0, 0
     try:
         while running["agg"].child.poll() is None:
-            time.sleep(ENV["random"].uniform(0.0, 3 * ENV["pace"]))
+            time.sleep(ENV["random"].uniform(0.0, 2 * ENV["pace"]))
             role = ENV["random"].choice(victims)
             if killed >= kills or running["agg"].child.poll() is not None:
                 continue
@@ -138,7 +138,7 @@ def kill_until(victims, total, label, rounds=12):
         (ENV["agg"] / "save/final.pbuf").unlink()
         killed = a_run_with_kills(rounds, f"{label}-{runs}", total - done, victims)
         assert final() == want, f"after {killed} kills another model"
-        assert killed > 0
+        assert runs < 10 * total, "the rounds are over before anybody can be killed"
         done, runs = done + killed, runs + 1
     print(f"# {done} kills in {runs} runs of {rounds} rounds")
 
@@ -373,7 +373,7 @@ def two_processes_with_one_name_do_not_share_a_state():
 
 
 def another_plan_begins_anew_beside_and_the_first_goes_on():
-    want = clean_run(6)
+    want = clean_run(60)  # so many that it is not over before it is killed
     running = with_fault("agg", "plan")
     running["agg"].event("round.finished", round=1)
     for process in running.values():
@@ -386,7 +386,7 @@ def another_plan_begins_anew_beside_and_the_first_goes_on():
     for role in (*NAMES, "agg"):
         assert other[role].wait(90) == 0, other[role].tail()
         other[role].__exit__()
-    assert [e["round"] for e in other["agg"].events("round.finished")] == list(range(6))
+    assert [e["round"] for e in other["agg"].events("round.finished")] == list(range(60))
     assert final() != want
     for directory, text in kept.items():
         (directory / "plan/plan.yaml").write_text(text)
@@ -396,7 +396,7 @@ def another_plan_begins_anew_beside_and_the_first_goes_on():
 
 
 def a_collaborator_refuses_an_aggregator_that_was_set_back():
-    clean_run(6)
+    clean_run(60)  # so many that it is not over before it is killed
     running = with_fault("agg", "back")
     running["agg"].event("round.finished", round=2)
     for process in running.values():
