@@ -91,6 +91,12 @@ static void fail_owner(vch_tls_conn *c, const vouch_error *why)
     c->owner.failed(c->owner.context, why); /* frees c */
 }
 
+/* The other side is gone without a word, as when its process is killed: no verdict of anybody's. */
+static bool is_break(void)
+{
+    return ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+}
+
 /* After an SSL call that gave no bytes. */
 static step after_ssl(vch_tls_conn *c, int result, const char *doing)
 {
@@ -100,7 +106,7 @@ static step after_ssl(vch_tls_conn *c, int result, const char *doing)
         return STEP_WAIT;
     }
     vouch_error why = { 0 };
-    vouch_code code = kind == SSL_ERROR_SSL ? VOUCH_E_REFUSED : VOUCH_E_NETWORK;
+    vouch_code code = kind == SSL_ERROR_SSL && !is_break() ? VOUCH_E_REFUSED : VOUCH_E_NETWORK;
     (void)!vch_tls_handshake_fail(&c->hs, code, doing, &why);
     c->broken = true;
     fail_owner(c, &why);

@@ -38,6 +38,9 @@ def plan_for_all(rounds, **settings):
     ENV["agg"].run("vouch", "plan", "initialize")
 
 
+LONG = 60  # rounds: so many that they are not over before a test has done what it does
+
+
 def a_federation_of_tiny_sites():
     Site(STAGE / "desk", PROGRAMS).run("vouch", "workspace", "create", "--prefix", STAGE / "template")
     ENV["plan"] = (STAGE / "template/plan/plan.yaml").read_text()
@@ -255,7 +258,7 @@ def short_writes_and_reads_change_nothing():
 
 
 def a_full_disk_is_waited_out():
-    want = clean_run(6)
+    want = clean_run(LONG)
     full = STAGE / "full"
     running = with_fault("agg", "full", full=full)
     running["agg"].event("round.finished", round=1)
@@ -267,7 +270,7 @@ def a_full_disk_is_waited_out():
 
 
 def a_collaborators_full_disk_is_waited_out():
-    want = clean_run(6)
+    want = clean_run(LONG)
     full = STAGE / "full-col"
     running = with_fault("col1", "full-col", full=full)
     running["agg"].event("round.finished", round=1)
@@ -278,7 +281,7 @@ def a_collaborators_full_disk_is_waited_out():
 
 
 def a_sync_that_fails_ends_the_process_and_the_next_goes_on():
-    want = clean_run(6)
+    want = clean_run(LONG)
     bad = STAGE / "sync"
     running = with_fault("agg", "sync", sync=bad)
     running["agg"].event("round.finished", round=1)
@@ -295,7 +298,7 @@ def a_sync_that_fails_ends_the_process_and_the_next_goes_on():
 
 
 def a_model_that_cannot_be_read_stops_the_start_and_nothing_is_lost():
-    want = clean_run(6)
+    want = clean_run(LONG)
     running = with_fault("agg", "read")
     running["agg"].event("round.finished", round=1)
     running["agg"].child.kill()
@@ -310,7 +313,7 @@ def a_model_that_cannot_be_read_stops_the_start_and_nothing_is_lost():
 
 
 def a_damaged_journal_or_model_stops_the_start_with_its_place():
-    want = clean_run(6)
+    want = clean_run(LONG)
     running = with_fault("agg", "damage")
     running["agg"].event("round.finished", round=1)
     running["agg"].child.kill()
@@ -331,7 +334,7 @@ def a_damaged_journal_or_model_stops_the_start_with_its_place():
 
 
 def a_damaged_update_is_asked_for_again():
-    want = clean_run(4)
+    want = clean_run(LONG)
     with start("agg", "one") as agg, start("col1", "one") as one:
         agg.event("result.taken", collaborator="col1", task="train")
         one.child.kill()
@@ -347,7 +350,7 @@ def a_damaged_update_is_asked_for_again():
 
 
 def clocks_may_jump_both_ways():
-    want = clean_run(6)
+    want = clean_run(LONG)
     clock = STAGE / "clock"
     clock.write_text("0")
     running = with_fault("agg", "clock", clock=clock)
@@ -359,7 +362,7 @@ def clocks_may_jump_both_ways():
 
 
 def two_processes_with_one_name_do_not_share_a_state():
-    want = clean_run(4)
+    want = clean_run(LONG)
     running = with_fault("agg", "first")
     running["agg"].event("aggregator.listening")
     running["col1"].event("aggregator.connected")
@@ -373,7 +376,7 @@ def two_processes_with_one_name_do_not_share_a_state():
 
 
 def another_plan_begins_anew_beside_and_the_first_goes_on():
-    want = clean_run(60)  # so many that it is not over before it is killed
+    want = clean_run(LONG)
     running = with_fault("agg", "plan")
     running["agg"].event("round.finished", round=1)
     for process in running.values():
@@ -386,7 +389,7 @@ def another_plan_begins_anew_beside_and_the_first_goes_on():
     for role in (*NAMES, "agg"):
         assert other[role].wait(90) == 0, other[role].tail()
         other[role].__exit__()
-    assert [e["round"] for e in other["agg"].events("round.finished")] == list(range(60))
+    assert [e["round"] for e in other["agg"].events("round.finished")] == list(range(LONG))
     assert final() != want
     for directory, text in kept.items():
         (directory / "plan/plan.yaml").write_text(text)
@@ -396,7 +399,7 @@ def another_plan_begins_anew_beside_and_the_first_goes_on():
 
 
 def a_collaborator_refuses_an_aggregator_that_was_set_back():
-    clean_run(60)  # so many that it is not over before it is killed
+    clean_run(LONG)
     running = with_fault("agg", "back")
     running["agg"].event("round.finished", round=2)
     for process in running.values():
@@ -410,7 +413,7 @@ def a_collaborator_refuses_an_aggregator_that_was_set_back():
 
 
 def a_lost_collaborator_ends_no_round_without_a_quorum_and_comes_back():
-    want = clean_run(4)
+    want = clean_run(LONG)
     running = with_fault("agg", "lost")
     running["agg"].event("round.finished", round=0)
     running["col2"].child.kill()

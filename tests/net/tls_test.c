@@ -543,7 +543,7 @@ static void a_peer_that_sends_no_message_is_cut_off_in_time(void **state)
 typedef struct raw_server {
     int fd;
     int max_version;
-    bool no_alpn, asks;
+    bool no_alpn, asks, dies;
 } raw_server;
 
 static int choose_vouch(SSL *ssl, const unsigned char **out, unsigned char *out_size,
@@ -583,7 +583,9 @@ static void *raw_serve(void *context)
     SSL *ssl = SSL_new(ctx);
     (void)SSL_set_fd(ssl, r->fd);
     char byte = 0;
-    if (SSL_accept(ssl) == 1) {
+    if (r->dies)
+        (void)!read(r->fd, &byte, 1);
+    else if (SSL_accept(ssl) == 1) {
         while (SSL_read(ssl, &byte, 1) == 1) {
         }
     }
@@ -623,6 +625,15 @@ static void a_server_that_asks_for_no_certificate_is_refused(void **state)
     end client = client_against(&silent, &g, false, true);
     CHECK(client.dead && g.admitted == 1);
     assert_string_equal(client.why.frame[0], "the server asks for no client certificate");
+}
+
+static void a_server_that_dies_in_the_handshake_has_refused_nobody(void **state)
+{
+    (void)state;
+    kit_gate g = { 0 };
+    raw_server r = { .max_version = TLS1_3_VERSION, .dies = true };
+    end client = client_against(&r, &g, true, true);
+    CHECK(client.dead && client.why.code == VOUCH_E_NETWORK);
 }
 
 static void a_server_that_chooses_no_face_is_refused(void **state)
@@ -741,6 +752,7 @@ int main(void)
         TEST(renegotiation_is_refused),
         TEST(too_many_or_too_large_certificates_are_refused),
         TEST(a_server_that_asks_for_no_certificate_is_refused),
+        TEST(a_server_that_dies_in_the_handshake_has_refused_nobody),
         TEST(a_server_that_chooses_no_face_is_refused),
         TEST(a_server_that_is_older_than_tls_1_3_gets_no_vouch_face),
         TEST(a_server_that_never_sends_its_message_is_cut_off),
