@@ -583,8 +583,9 @@ static void *raw_serve(void *context)
     SSL *ssl = SSL_new(ctx);
     (void)SSL_set_fd(ssl, r->fd);
     char byte = 0;
+    char hello[4096];
     if (r->dies)
-        (void)!read(r->fd, &byte, 1);
+        (void)!read(r->fd, hello, sizeof hello); /* all of it: what is left unread is a reset */
     else if (SSL_accept(ssl) == 1) {
         while (SSL_read(ssl, &byte, 1) == 1) {
         }
