@@ -1,5 +1,15 @@
 #include "cli/commands.h"
 
+/* fx's verbs that make no sense here, or serve another protocol. */
+#define IMAGE "deploy/docker/Dockerfile builds the image of the program, which mounts the workspace"
+#define INTERACTIVE                                                                                \
+    "the interactive API is another protocol, gone from OpenFL 1.7 on; a plan's federation is "    \
+    "`aggregator start` and `collaborator start`"
+#define STEP_CA                                                                                    \
+    "it drives a step-ca server; certificates are made by `workspace certify`, then "              \
+    "`generate-cert-request` and `certify` of aggregator and collaborator"
+#define WORKFLOW "the Workflow API is another protocol; plans of the TaskRunner API need no switch"
+
 int main(int argc, char *argv[])
 {
     static const vch_command commands[] = {
@@ -23,10 +33,21 @@ int main(int argc, char *argv[])
         { "collaborator start", "train on this site's data until the federation is over",
           vch_cmd_collaborator_start },
         { "demo", "play a whole attested federation on this machine", vch_cmd_demo },
+        { .name = "director create-workspace", .instead = INTERACTIVE },
+        { .name = "director start", .instead = INTERACTIVE },
         { "doctor", "say what this host has and lacks for attestation", vch_cmd_doctor },
+        { .name = "envoy create-workspace", .instead = INTERACTIVE },
+        { .name = "envoy start", .instead = INTERACTIVE },
+        { .name = "experimental activate", .instead = WORKFLOW },
+        { .name = "experimental deactivate", .instead = WORKFLOW },
         { "passport show", "show what a passport says, unverified", vch_cmd_passport_show },
         { "passport verify", "verify a passport offline and explain each check",
           vch_cmd_passport_verify },
+        { .name = "pki certify", .instead = STEP_CA },
+        { .name = "pki get-token", .instead = STEP_CA },
+        { .name = "pki install", .instead = STEP_CA },
+        { .name = "pki run", .instead = STEP_CA },
+        { .name = "pki uninstall", .instead = STEP_CA },
         { "plan freeze", "write the merged plan beside the plan, read-only", vch_cmd_plan_freeze },
         { "plan hash", "print a plan's hash, and what follows from it", vch_cmd_plan_hash },
         { "plan initialize", "make the initial model of a plan", vch_cmd_plan_initialize },
@@ -48,11 +69,19 @@ int main(int argc, char *argv[])
         { "quote show", "show what a quote says", vch_cmd_quote_show },
         { "quote verify", "verify a quote against collateral and policy", vch_cmd_quote_verify },
         { "token verify", "verify an attestation token", vch_cmd_token_verify },
+        { .name = "tutorial start",
+          .instead = "it opens notebooks of the interactive API; `demo` plays a federation" },
         { "version", "print the version and what the program was built with", vch_cmd_version },
         { "workspace certify", "make the federation's certificate authority",
           vch_cmd_workspace_certify },
         { "workspace create", "make a directory to work in", vch_cmd_workspace_create },
+        { .name = "workspace dockerize",
+          .instead = IMAGE ": `docker build --target plain`, then deploy/docker/compose.yaml; "
+                           "docs/real-hardware.md" },
         { "workspace export", "pack this workspace for the others", vch_cmd_workspace_export },
+        { .name = "workspace graminize",
+          .instead = IMAGE ": `docker build --target sgx --secret id=signing-key,src=KEY`, then "
+                           "`measure --sgx`; docs/real-hardware.md section 2" },
         { "workspace import", "unpack a workspace", vch_cmd_workspace_import },
     };
     static const vch_program program = {

@@ -64,11 +64,68 @@ static int print_help(const vch_program *program, const char *name, FILE *out)
 {
     (void)fprintf(out, "usage: %s COMMAND [OPTION]...\n\n%s\n\nCommands:\n", name,
                   program->summary);
-    for (size_t i = 0; i < program->command_count; i++)
-        (void)fprintf(out, "  %-38s %s\n", program->commands[i].name, program->commands[i].summary);
+    for (size_t i = 0; i < program->command_count; i++) {
+        if (program->commands[i].run != NULL)
+            (void)fprintf(out, "  %-38s %s\n", program->commands[i].name,
+                          program->commands[i].summary);
+    }
     (void)fprintf(out, "\n%s COMMAND --help says more of each. --version prints the version.\n",
                   name);
     return VCH_EXIT_DONE;
+}
+
+/* "plan hash" of the group "plan": "hash"; NULL if the command is of another. */
+static const char *verb_in(const char *group, const vch_command *command)
+{
+    size_t size = strlen(group);
+    return strncmp(command->name, group, size) == 0 && command->name[size] == ' '
+               ? command->name + size + 1
+               : NULL;
+}
+
+static bool is_group(const vch_program *program, const char *word)
+{
+    for (size_t i = 0; i < program->command_count; i++) {
+        if (verb_in(word, &program->commands[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* The verbs of one group, those too that are not served. */
+static int print_group(const vch_program *program, const char *name, const char *group, FILE *out)
+{
+    (void)fprintf(out, "usage: %s %s COMMAND [OPTION]...\n\nCommands:\n", name, group);
+    for (size_t i = 0; i < program->command_count; i++) {
+        const vch_command *c = &program->commands[i];
+        const char *verb = verb_in(group, c);
+        if (verb != NULL)
+            (void)fprintf(out, "  %-24s %s\n", verb, c->run != NULL ? c->summary : "not served");
+    }
+    (void)fprintf(out, "\n%s %s COMMAND --help says more of each.\n", name, group);
+    return VCH_EXIT_DONE;
+}
+
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static bool any_asks_for_help(int count, char *const words[])
+{
+    for (int i = 0; i < count; i++) {
+        if (asks_for_help(words[i]))
+            return true;
+    }
+    return false;
+}
+
+/* A verb that is known and not served: its help and its refusal are one sentence. */
+static int refuse_verb(const vch_command *command, const char *name, bool help)
+{
+    (void)fprintf(help ? stdout : stderr, "%s %s is not served: %s\n", name, command->name,
+                  command->instead);
+    return help ? VCH_EXIT_DONE : VCH_EXIT_USAGE;
 }
 
 static int unknown_command(const vch_program *program, const char *name, int argc,
@@ -76,19 +133,14 @@ static int unknown_command(const vch_program *program, const char *name, int arg
 {
     const char *names[128];
     size_t count = 0;
-    for (size_t i = 0; i < program->command_count && count < 128; i++)
-        names[count++] = program->commands[i].name;
+    for (size_t i = 0; i < program->command_count && count < 128; i++) {
+        if (program->commands[i].run != NULL)
+            names[count++] = program->commands[i].name;
+    }
     char typed[64];
     (void)snprintf(typed, sizeof typed, "%s%s%s", argv[0], argc > 1 && argv[1][0] != '-' ? " " : "",
                    argc > 1 && argv[1][0] != '-' ? argv[1] : "");
-    const char *near = NULL;
-    for (size_t i = 0; i < count && near == NULL; i++) { /* "quote" alone: show its commands */
-        size_t size = strlen(argv[0]);
-        if (strncmp(names[i], argv[0], size) == 0 && names[i][size] == ' ')
-            near = names[i];
-    }
-    if (near == NULL || argc > 1)
-        near = vch_suggest(typed, names, count);
+    const char *near = vch_suggest(typed, names, count);
     (void)fprintf(stderr, "%s: unknown command '%s'%s%s%s (see %s --help)\n", name, typed,
                   near == NULL ? "" : "; did you mean '", near == NULL ? "" : near,
                   near == NULL ? "" : "'?", name);
@@ -117,10 +169,20 @@ static int run_words(const vch_program *program, const char *name, int words, ch
         (void)print_help(program, name, stderr);
         return VCH_EXIT_USAGE;
     }
-    if (!daemon && (strcmp(first[0], "--help") == 0 || strcmp(first[0], "-h") == 0))
+    if (!daemon && asks_for_help(first[0]))
         return finish(print_help(program, name, stdout));
+    if (command == NULL && is_group(program, first[0])) {
+        if (words > 1 && asks_for_help(first[1]))
+            return finish(print_group(program, name, first[0], stdout));
+        if (words == 1) {
+            (void)print_group(program, name, first[0], stderr);
+            return VCH_EXIT_USAGE;
+        }
+    }
     if (command == NULL)
         return unknown_command(program, name, words, first);
+    if (command->run == NULL)
+        return finish(refuse_verb(command, name, any_asks_for_help(words, first)));
     vch_runtime rt = {
         .program = name, .out = stdout, .err = stderr, .environment = environment_of_process
     };

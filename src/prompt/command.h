@@ -34,6 +34,8 @@ typedef struct vch_command {
     const char *name;    /* "quote verify": one or two words */
     const char *summary; /* for the list that `vouch --help` prints */
     int (*run)(vch_runtime *rt, int argc, char *argv[]); /* the words after the name; exit status */
+    const char
+        *instead; /* with `run` NULL: a verb that is not served, and what to use; not listed */
 } vch_command;
 
 typedef struct vch_program {
