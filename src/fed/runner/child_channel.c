@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "host/child.h"
 #include "host/clock.h"
+#include "host/process.h"
 #include "host/stream.h"
 
 #define IN_SIZE ((size_t)64 << 10)
@@ -42,6 +43,7 @@ vouch_code vch_child_channel_new(const vch_child_channel_options *options, vch_c
                                     .output = VCH_CHILD_PIPE,
                                     .errors = VCH_CHILD_PIPE,
                                     .memory_limit = options->memory_limit };
+    vch_process_ignore_broken_pipes();
     vouch_code rc = vch_child_start(&how, &c->child, err);
     if (rc == VOUCH_OK)
         rc = vch_stream_unblock(c->child.input, err);

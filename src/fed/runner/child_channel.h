@@ -28,7 +28,10 @@ typedef struct vch_child_channel_options {
     const vch_log *log; /* kept; may be NULL */
 } vch_child_channel_options;
 
-/* Start the child. Fails with VOUCH_E_NOT_FOUND if there is no such program, VOUCH_E_IO, _MEMORY. */
+/*
+ * Start the child; from then on this process ignores SIGPIPE. Fails with VOUCH_E_NOT_FOUND if there is
+ * no such program, VOUCH_E_IO, _MEMORY.
+ */
 VOUCH_MUST_CHECK vouch_code vch_child_channel_new(const vch_child_channel_options *options,
                                                   vch_child_channel **out, vouch_error *err);
 void vch_child_channel_free(vch_child_channel *c); /* kills what still runs */

@@ -135,6 +135,23 @@ a_child_that_dies_fails_its_task_with_its_last_words_and_the_next_gets_a_new_one
     end(s);
 }
 
+/* Without the channel's help the write would end this process by a signal. */
+static void a_child_that_closes_its_ears_fails_its_task(void **state)
+{
+    (void)state;
+    stage *s = stage_of(READY "exec <&-\n: >deaf\nsleep 0.3\necho heard enough >&2\nexit 4\n",
+                        "task_timeout_s: 20");
+    CHECK_OK(open_stage(s), &s->err);
+    char deaf[VCH_PATH_SIZE];
+    CHECK_OK(vch_path_join(s->dir, "deaf", deaf, &s->err), &s->err);
+    for (int i = 0; i < 2000 && access(deaf, F_OK) != 0; i++)
+        (void)usleep(10000);
+    vch_task_outcome out = { 0 };
+    CHECK(run(s, &out) == VOUCH_E_IO);
+    CHECK(strstr(why(s), "ended with status 4: heard enough") != NULL);
+    end(s);
+}
+
 static void a_child_that_hangs_is_killed_when_its_time_is_over(void **state)
 {
     (void)state;
@@ -417,6 +434,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_child_gets_the_model_and_gives_a_new_one),
         TEST(a_child_that_dies_fails_its_task_with_its_last_words_and_the_next_gets_a_new_one),
+        TEST(a_child_that_closes_its_ears_fails_its_task),
         TEST(a_child_that_hangs_is_killed_when_its_time_is_over),
         TEST(the_programs_turn_can_end_a_task),
         TEST(what_a_child_says_wrong_fails_its_task_with_the_reason),
