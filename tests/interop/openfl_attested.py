@@ -1,6 +1,7 @@
 """An attested aggregator beside stock peers: a simulated platform, a verifier, attestation.yaml."""
 import hashlib
 import json
+import contextlib
 import os
 import pathlib
 import signal
@@ -67,19 +68,35 @@ class Stage:
                  "plan/attestation.yaml", "--export-root", self.directory / "root.pem")
         return self.directory / "root.pem"
 
-    def renew_between_rounds(self, aggregator, held, after_round):
-        """Ask for another certificate and leaf (SIGHUP, as an operator would) while collaborator `held` stands still."""
-        aggregator.event("round.finished", 120, round=after_round)
-        held.child.send_signal(signal.SIGSTOP)
-        try:
-            before = len(aggregator.events("identity.certificate_renewed"))
-            os.killpg(aggregator.child.pid, signal.SIGHUP)
-            until = time.monotonic() + 60
-            while len(aggregator.events("identity.certificate_renewed")) == before:
-                assert time.monotonic() < until, "the certificate was not renewed:\n" + aggregator.tail()
-                time.sleep(0.1)
-        finally:
-            held.child.send_signal(signal.SIGCONT)
+    def renew(self, aggregator):
+        """Ask for another certificate and leaf (SIGHUP, as an operator would) and wait until they serve."""
+        before = len(aggregator.events("identity.certificate_renewed"))
+        os.killpg(aggregator.child.pid, signal.SIGHUP)
+        until = time.monotonic() + 60
+        while len(aggregator.events("identity.certificate_renewed")) == before:
+            assert time.monotonic() < until, "the certificate was not renewed:\n" + aggregator.tail()
+            time.sleep(0.1)
+
+    def renew_twice(self, aggregator, one, other):
+        """Each time one of two collaborators stands still: a round of real ones may last only milliseconds."""
+        aggregator.event("result.taken", 300, round=0)
+        with contextlib.ExitStack() as stack:
+            with standing_still(one):
+                self.renew(aggregator)
+                stack.enter_context(standing_still(other))
+            taken, until = len(aggregator.events("result.taken")), time.monotonic() + 15
+            while len(aggregator.events("result.taken")) == taken and time.monotonic() < until:
+                time.sleep(0.1)  # if `one` has work left, it does some under the new leaf first
+            self.renew(aggregator)
+
+
+@contextlib.contextmanager
+def standing_still(process):
+    process.child.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.child.send_signal(signal.SIGCONT)
 
 
 __all__ = ["Stage", "peer"]
