@@ -34,6 +34,8 @@ typedef struct values {
     const char *listen;
     const char *federation_uuid;
     const char *release;
+    const char *task_group;
+    bool secure;
     int64_t ungated_per_address;
 } values;
 
@@ -63,6 +65,11 @@ static const vch_option options[] = {
       .offset = offsetof(values, listen),
       .argument = "ADDR:PORT",
       .help = "where to listen; every address and the plan's agg_port" },
+    { .name = "secure",
+      .letter = 's',
+      .kind = VCH_OPTION_FLAG,
+      .offset = offsetof(values, secure),
+      .help = "do not start unless attestation.yaml has this role attested" },
     { .name = "federation-uuid",
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, federation_uuid),
@@ -74,6 +81,11 @@ static const vch_option options[] = {
       .argument = "RELEASE",
       .help = "whose defaults, setting names and arithmetic",
       .fallback = VCH_RELEASE_DEFAULT },
+    { .name = "task_group",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, task_group),
+      .argument = "NAME",
+      .help = "only this group of the assigner; `evaluation`: one round, nothing is saved" },
     { .name = "ungated-per-address",
       .kind = VCH_OPTION_INTEGER,
       .offset = offsetof(values, ungated_per_address),
@@ -265,15 +277,18 @@ static vouch_code make_aggregator(service *s, vch_model *model, vouch_error *err
         return rc;
     if (s->site.attestation != NULL)
         exports = vch_attestation_file_federation(s->site.attestation)->model_export;
+    bool evaluates = s->site.view->evaluates;
+    if (evaluates) /* as OpenFL: whatever round the model is of */
+        model->round = 0;
     const vch_aggregator_options how = { .plan = s->site.plan,
                                          .loop = s->loop,
                                          .log = &s->rt->log,
-                                         .state_directory = VCH_SITE_STATE,
+                                         .state_directory = evaluates ? NULL : VCH_SITE_STATE,
                                          .root = root,
                                          .fleeting = fleeting,
                                          .policy_digest = vch_site_policy_digest(&s->site),
                                          .workers = s->workers,
-                                         .keep_models = exports,
+                                         .keep_models = exports && !evaluates,
                                          .now_ms = vch_clock_monotonic_ms,
                                          .metrics = &s->metrics,
                                          .done = on_done,
@@ -322,6 +337,17 @@ static void announce(service *s, vch_endpoint at)
             VCH_INT("collaborators", s->site.view->member_count));
 }
 
+/* What an attested aggregator does is in the plan, whose digest it shows. */
+static vouch_code check_task_group(const service *s, vouch_error *err)
+{
+    if (s->site_options.task_group == NULL || !s->site.attested)
+        return VOUCH_OK;
+    return vouch_fail(
+        err, VOUCH_E_CONFIG,
+        "--task_group with an attested aggregator: its members must see what they take "
+        "part in, so write assigner.settings.selected_task_group into the plan");
+}
+
 static vouch_code serve(service *s, const values *v, vouch_error *err)
 {
     vch_endpoint at;
@@ -331,6 +357,8 @@ static vouch_code serve(service *s, const values *v, vouch_error *err)
     s->site_options.observer = s->quarantine;
     if (rc == VOUCH_OK)
         rc = vch_site_read(&s->site_options, &s->site, err);
+    if (rc == VOUCH_OK)
+        rc = check_task_group(s, err);
     if (rc == VOUCH_OK)
         rc = find_endpoint(s, v->listen, &at, err);
     if (rc == VOUCH_OK)
@@ -386,7 +414,9 @@ int vch_cmd_aggregator_start(vch_runtime *rt, int argc, char *argv[])
                                     .cols_path = v.cols,
                                     .attestation_path = v.attestation,
                                     .federation_uuid = v.federation_uuid,
-                                    .openfl_release = v.release } };
+                                    .openfl_release = v.release,
+                                    .task_group = v.task_group,
+                                    .secure = v.secure } };
     vch_process_ignore_broken_pipes();
     vch_process_raise_file_limit();
     vouch_code rc = vch_process_harden(&err);

@@ -30,6 +30,7 @@ typedef struct values {
     const char *release;
     const char *task_runner;
     const char *state;
+    bool secure;
 } values;
 
 static const vch_option options[] = {
@@ -73,6 +74,11 @@ static const vch_option options[] = {
       .offset = offsetof(values, connect),
       .argument = "ADDR:PORT",
       .help = "the aggregator; the plan's agg_addr and agg_port" },
+    { .name = "secure",
+      .letter = 's',
+      .kind = VCH_OPTION_FLAG,
+      .offset = offsetof(values, secure),
+      .help = "do not start unless attestation.yaml has this role attested" },
     { .name = "federation-uuid",
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, federation_uuid),
@@ -305,7 +311,8 @@ int vch_cmd_collaborator_start(vch_runtime *rt, int argc, char *argv[])
                                    .plan_path = v.plan,
                                    .attestation_path = v.attestation,
                                    .federation_uuid = v.federation_uuid,
-                                   .openfl_release = v.release } };
+                                   .openfl_release = v.release,
+                                   .secure = v.secure } };
     vch_process_ignore_broken_pipes();
     vouch_code rc = vch_process_harden(&err);
     if (rc == VOUCH_OK)

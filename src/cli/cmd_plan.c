@@ -10,6 +10,7 @@
 #include "config/yaml.h"
 #include "config/yaml_dump.h"
 #include "crypto/hash.h"
+#include "fed/aggregator/model_file.h"
 #include "fed/runner/runner.h"
 #include "fed/wire/model_proto.h"
 #include "host/file.h"
@@ -19,7 +20,7 @@ enum { ANSWER_MAX = 1 << 16, DUMP_MAX = 1 << 22 };
 typedef struct values {
     vch_common_options common;
     const char *plan, *cols, *data, *release, *federation_uuid, *address, *task_runner;
-    const char *input_shape, *install_reqs, *gandlf;
+    const char *input_shape, *feature_shape, *install_reqs, *gandlf, *init_model;
 } values;
 
 #define PLAN_OPTION                                                                                \
@@ -70,6 +71,17 @@ static const vch_option initialize_options[] = {
       .offset = offsetof(values, input_shape),
       .argument = "SHAPE",
       .help = "as fx has it; without effect: the task runner knows its shapes" },
+    { .name = "feature_shape",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, feature_shape),
+      .argument = "SHAPE",
+      .help = "the same, as OpenFL 1.5 calls it" },
+    { .name = "init_model_path",
+      .letter = 'i',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, init_model),
+      .argument = "FILE",
+      .help = "begin with this model, in its round: a .pbuf of the same tensors" },
     { .name = "install_reqs",
       .letter = 'r',
       .kind = VCH_OPTION_TEXT,
@@ -170,8 +182,24 @@ typedef struct made_model {
     uint8_t digest[VCH_SHA256_SIZE];
 } made_model;
 
-static vouch_code make_model(const vch_runtime *rt, const vch_runner_options *how, made_model *out,
+/* Another model in place of what the runner made: it must fit the runner all the same. */
+static vouch_code take_model(const char *path, const vch_pipeline *pipeline, vch_model *model,
                              vouch_error *err)
+{
+    VCH_SCOPED(vch_model_done) vch_model given = { 0 };
+    vouch_code rc = vch_model_file_read(NULL, path, pipeline, &given, err);
+    if (rc == VOUCH_OK)
+        rc = vch_model_check_alike(model, &given, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "--init_model_path '%s'", path);
+    vch_model_done(model);
+    *model = given;
+    given = (vch_model) { 0 };
+    return VOUCH_OK;
+}
+
+static vouch_code make_model(const vch_runtime *rt, const vch_runner_options *how,
+                             const char *given, made_model *out, vouch_error *err)
 {
     const vch_plan_view *view = how->plan;
     VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
@@ -183,6 +211,8 @@ static vouch_code make_model(const vch_runtime *rt, const vch_runner_options *ho
     vouch_code rc = vch_runner_initial_model(how, &faults, &model, err);
     for (size_t i = 0; i < faults.count; i++)
         (void)fprintf(rt->err, "%s\n", faults.item[i].text);
+    if (rc == VOUCH_OK && given != NULL)
+        rc = take_model(given, &pipeline, &model, err);
     if (rc == VOUCH_OK)
         rc = vch_model_write(&model, &pipeline, &file, err);
     if (rc == VOUCH_OK)
@@ -246,8 +276,8 @@ static vouch_code initialize(const vch_runtime *rt, const values *v, vouch_error
     if (v->gandlf != NULL)
         return vouch_fail(err, VOUCH_E_UNSUPPORTED,
                           "--gandlf_config is not served: put the settings into the plan");
-    if (v->input_shape != NULL || v->install_reqs != NULL)
-        (void)fprintf(rt->err, "warning: --input_shape and --install_reqs have no effect here\n");
+    if (v->input_shape != NULL || v->feature_shape != NULL || v->install_reqs != NULL)
+        (void)fprintf(rt->err, "warning: shapes and --install_reqs have no effect here\n");
     vouch_code rc = load(rt, v, v->cols, &plan, err);
     if (rc == VOUCH_OK)
         rc = patch_address(rt, v, &plan, err);
@@ -257,7 +287,7 @@ static vouch_code initialize(const vch_runtime *rt, const values *v, vouch_error
                                      .log = &rt->log,
                                      .local = vch_runner_file_root(runner_file) };
     if (rc == VOUCH_OK)
-        rc = make_model(rt, &how, &made, err);
+        rc = make_model(rt, &how, v->init_model, &made, err);
     return rc == VOUCH_OK ? say_model(rt, v, vch_plan_look(plan), &made, err) : rc;
 }
 

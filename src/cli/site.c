@@ -39,7 +39,8 @@ static vouch_code read_plan(const vch_site_options *o, vch_site *site, vouch_err
         return rc;
     const vch_plan_source source = { .release = release,
                                      .host_name = host,
-                                     .federation_uuid = o->federation_uuid };
+                                     .federation_uuid = o->federation_uuid,
+                                     .task_group = o->task_group };
     rc = vch_plan_load(o->plan_path, o->cols_path, &source, &faults, &site->plan, err);
     print_faults(o->rt, &faults);
     if (rc == VOUCH_OK)
@@ -176,6 +177,11 @@ vouch_code vch_site_read(const vch_site_options *options, vch_site *out, vouch_e
         rc = find_name(options, &site, err);
     if (rc == VOUCH_OK)
         rc = check_flags(&site, options, err);
+    if (rc == VOUCH_OK && options->secure && !site.attested)
+        rc = vouch_fail(err, VOUCH_E_CONFIG,
+                        "--secure: '%s' is not attested; plan/attestation.yaml is where it is made "
+                        "so, and says how",
+                        site.name);
     if (rc != VOUCH_OK)
         return rc;
     *out = site;

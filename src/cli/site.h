@@ -30,6 +30,8 @@ typedef struct vch_site_options {
     const char *attestation_path; /* NULL: VCH_SITE_ATTESTATION if it exists */
     const char *federation_uuid;  /* NULL: computed */
     const char *openfl_release;   /* NULL: the default */
+    const char *task_group;       /* in place of the plan's; NULL: the plan's */
+    bool secure;                  /* fx's --secure: fail unless this role is attested */
     const char *documents;        /* directory for passport and root; NULL: the environment's */
     void (*on_verdict)(void *observer, const vch_admission *verdict); /* as vch_gate_options */
     void *observer;

@@ -288,8 +288,9 @@ def nothing_served_comes_from_a_clear_file():
     assert metrics_of(agg_site) == ENV["metrics"]
 
 
-def run_to_its_end(name, environment):
+def run_to_its_end(name, environment, *more):
     words = ["aggregator", "start"] if name == AGGREGATOR else ["collaborator", "start", "-n", name]
+    words += more
     done = subprocess.run([PROGRAMS / "vouch-sim", "run", "--platform", STAGE / f"platform-{name}", "--",
                            PROGRAMS / "vouch", *words], cwd=ENV["sites"][name].directory, text=True,
                           capture_output=True, timeout=60, env={"PATH": "/usr/bin:/bin", **environment})
@@ -308,6 +309,12 @@ def an_attested_role_without_its_settings_names_each_that_is_missing():
     path.write_text("\n".join(lines) + "\n")
     status, text = run_to_its_end("col1", places)
     assert status == 2 and "collateral" in text and "AVS_URL" in text and "ITA_API_KEY" in text, (status, text)
+
+
+def an_attested_aggregators_task_group_stands_in_the_plan():
+    write_attestation(True, True)
+    status, text = run_to_its_end(AGGREGATOR, {}, "--task_group", "learning")
+    assert status == 2 and "selected_task_group into the plan" in text, (status, text)
 
 
 def outside_of_a_tee_an_attested_role_does_not_start():
@@ -357,6 +364,7 @@ try:
         only_the_collaborators_are_attested,
         nobody_is_attested,
         an_attested_role_without_its_settings_names_each_that_is_missing,
+        an_attested_aggregators_task_group_stands_in_the_plan,
         outside_of_a_tee_an_attested_role_does_not_start,
         an_initial_model_that_was_not_agreed_on_is_refused,
         flags_that_contradict_each_other_are_refused,

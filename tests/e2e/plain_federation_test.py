@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 
 import tap
 from federation import DIGITS, Process, Site, free_port
@@ -142,8 +143,76 @@ def a_killed_collaborator_that_comes_back_goes_on():
 
 
 def run_to_its_end(words, site):
-    done = subprocess.run([PROGRAMS / "vouch", *words], cwd=site.directory, text=True, capture_output=True, timeout=60)
+    done = subprocess.run([PROGRAMS / "vouch", *words], cwd=site.directory, text=True, stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=60)
     return done.returncode, done.stdout + done.stderr
+
+
+def saved_models():
+    return {f.name: (f.read_bytes(), f.stat().st_mtime_ns) for f in (ENV["agg"] / "save").glob("*.pbuf")}
+
+
+def the_group_evaluation_runs_once_on_the_initial_model_and_saves_nothing():
+    agg = ENV["agg"]
+    for site in [agg] + [ENV[name] for name in NAMES]:
+        write_plan(site, rounds=4, policy="", **{
+            "task_groups:\n": "task_groups:\n    - {name: evaluation, percentage: 0, "
+                              "tasks: [aggregated_model_validation]}\n"})
+    (agg / "save/init.pbuf").rename(agg / "save/kept.pbuf")
+    shutil.copy(agg / "save/final.pbuf", agg / "save/init.pbuf")  # the model to be judged, of round 4 of 4
+    before = saved_models()
+    with aggregator("evaluation", "--task_group", "evaluation") as process:
+        process.event("aggregator.listening")
+        with collaborator("evaluation", "col1") as a, collaborator("evaluation", "col2") as b, \
+                collaborator("evaluation", "col3") as c:
+            for one in (a, b, c):
+                assert one.wait(60) == 0, one.tail()
+        assert process.wait(60) == 0, process.tail()
+        rounds = process.events("round.finished")
+        taken = {r["task"] for r in process.events("result.taken")}
+    assert [r["round"] for r in rounds] == [0] and float(rounds[0]["accuracy"]) >= 0.9, rounds
+    assert taken == {"aggregated_model_validation"}, taken
+    assert saved_models() == before
+    (agg / "save/kept.pbuf").rename(agg / "save/init.pbuf")
+    expect_fault(["aggregator", "start", "--task_group", "nonsense"], agg, r"0 groups are called 'nonsense'")
+    for site in [agg] + [ENV[name] for name in NAMES]:
+        write_plan(site, rounds=4, policy="")
+
+
+def ping(*words):
+    return run_to_its_end(["collaborator", "ping", *words], ENV["col1"])
+
+
+def a_collaborator_pings_its_aggregator_and_starts_nothing():
+    at = f"localhost:{ENV['port']}"
+    status, text = ping("-n", "col1")
+    assert status == 3, (status, text)  # nobody is there
+    with aggregator("ping") as agg:
+        agg.event("aggregator.listening")
+        status, text = ping("-n", "col1")
+        assert status == 0 and f"{at}: reached" in text and "aggregator_plan.yaml_" in text, (status, text)
+        assert not agg.events("result.taken") and not agg.events("round.began"), agg.tail()
+        status, text = ping("-n", "col1", "--federation-uuid", "plan.yaml_00000000")
+        assert status == 1 and "another federation or plan" in text, (status, text)
+
+
+def a_saved_model_is_an_archive_of_arrays_with_the_models_values():
+    agg = ENV["agg"]
+    agg.run("vouch", "model", "save", "-i", "save/final.pbuf", "-o", "model.npz")
+    pbuf = (agg / "save/final.pbuf").read_bytes()
+    with zipfile.ZipFile(agg / "model.npz") as archive:
+        assert sorted(archive.namelist()) == ["layer0.bias.npy", "layer0.weight.npy", "layer1.bias.npy",
+                                              "layer1.weight.npy"], archive.namelist()
+        for name in archive.namelist():
+            array = archive.read(name)
+            assert array.startswith(b"\x93NUMPY\x01\x00") and b"'descr': '<f4'" in array[:128], array[:128]
+            assert len(array) > 128 and array[128:] in pbuf, name
+    # one that is there is replaced after a yes only
+    status, text = run_to_its_end(["model", "save", "-i", "save/last.pbuf", "-o", "model.npz"], agg)
+    assert status == 1 and "overwrite model.npz" in text, (status, text)
+    agg.run("vouch", "model", "save", "-i", "save/last.pbuf", "-o", "model.npz", "-s")
+    status, text = run_to_its_end(["model", "save", "-i", "plan/plan.yaml"], agg)
+    assert status == 2 and not (agg / "output_model").exists(), (status, text)
 
 
 def a_certificate_of_another_authority_is_refused():
@@ -240,6 +309,8 @@ def enabled_but_not_configured_never_goes_on_without():
         plan.replace("    rounds_to_train: 4\n", "    rounds_to_train: 4\n    enable_remote_attestation: true\n"))
     expect_fault(["aggregator", "start"], agg, r"enable_remote_attestation: true", r"plan/attestation\.yaml is missing")
     (agg / "plan/plan.yaml").write_text(plan)
+    expect_fault(["aggregator", "start", "--secure"], agg, r"--secure: .*not attested")
+    expect_fault(["collaborator", "start", "-n", "col1", "-s"], ENV["col1"], r"--secure: .*not attested")
 
 
 try:
@@ -251,6 +322,9 @@ try:
         a_run_repeats_to_the_bit,
         collaborators_wait_for_an_aggregator_that_starts_late,
         a_killed_collaborator_that_comes_back_goes_on,
+        a_saved_model_is_an_archive_of_arrays_with_the_models_values,
+        the_group_evaluation_runs_once_on_the_initial_model_and_saves_nothing,
+        a_collaborator_pings_its_aggregator_and_starts_nothing,
         a_certificate_of_another_authority_is_refused,
         a_name_that_is_not_in_cols_is_refused,
         another_plan_is_refused,

@@ -108,6 +108,11 @@ check "a level that fx does not know is refused" refuses "no log level 'loud'" 2
 check "a level without its word is refused" refuses "wants a level" 2 ../fx -l
 check "under its own name it takes none of that" status 2 "$vouch" -l WARNING plan hash
 check "fx's options of plan initialize are taken" ../fx plan initialize -f "[1,2]" -r false -a agg.example.org
+cp save/init.pbuf given.pbuf
+check "a model that is there may be the initial one" answers "save/init.pbuf: 4 tensors" ../fx plan initialize -i given.pbuf
+check "and is it" cmp save/init.pbuf given.pbuf
+sed 's/- 32$/- 7/' plan/plan.yaml >plan/narrow.yaml
+check "but one of other tensors is not" refuses "init_model_path 'given.pbuf'" 2 ../fx plan initialize -i given.pbuf -p plan/narrow.yaml
 check "but for one, with the reason" refuses "not served" 2 ../fx plan initialize -g x.yaml
 check "every command explains itself" sh -c "
     for c in 'plan initialize' 'plan print' 'plan hash' 'plan freeze' 'workspace create' \
@@ -116,6 +121,30 @@ check "every command explains itself" sh -c "
         'collaborator generate-cert-request'; do
         '$vouch' \$c --help | grep -q 'vouch' || exit 1
     done"
+mkdir -p data/set/deep
+printf 'a,b\n1,2\n' >data/set/one.csv
+printf 'x' >data/set/deep/two.bin
+ln -s . data/set/deep/round # no walk goes there
+ln -s one.csv data/set/link.csv
+printf 'y' >data/three
+echo '{"first": {"type": "local", "params": {"path": "data/set"}}, "second": {"type": "local", "params": {"path": "data/three"}}}' >data/datasources.json
+sha384sum data/set/one.csv data/set/one.csv data/set/deep/two.bin data/three | cut -d' ' -f1 | sort | tr -d '\n' | sha384sum | cut -d' ' -f1 >wanted
+check "a data set is hashed" sh -c "'$vouch' collaborator calchash -j data | head -1 | cmp - wanted"
+check "and the hash kept" sh -c "tr -d '\n' <wanted | cmp - data/hash.txt"
+sources() { echo "$1" >data/datasources.json; }
+sources '{"far": {"type": "s3", "params": {"uri": "s3://x"}}}'
+check "a source elsewhere is refused" refuses "source 'far' is of type 's3'" 2 "$vouch" collaborator calchash -j data
+sources '{"out": {"type": "local", "params": {"path": "data/../../fed"}}}'
+check "so is one that leaves the workspace" refuses "leaves this directory" 2 "$vouch" collaborator calchash -j data
+sources '{"out": {"type": "local", "params": {"path": "/etc"}}}'
+check "by its root too" refuses "leaves this directory" 2 "$vouch" collaborator calchash -j data
+sources '{"none": {"type": "local", "params": {"path": "data/nothing"}}}'
+check "and one that is not there" refuses "there is no 'data/nothing'" 3 "$vouch" collaborator calchash -j data
+sources '{}'
+check "no source is no data set" refuses "names no source" 2 "$vouch" collaborator calchash -j data
+mkfifo data/set/pipe
+sources '{"first": {"type": "local", "params": {"path": "data/set"}}}'
+check "what is no file is refused" refuses "neither a file nor a directory" 2 "$vouch" collaborator calchash -j data
 check "a group lists its verbs" answers "^  hash  *print a plan's hash" "$vouch" plan --help
 check "under a link by that name" answers "^usage: fx plan COMMAND" ../fx plan -h
 check "every group lists its verbs" sh -c "

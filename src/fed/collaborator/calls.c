@@ -13,6 +13,7 @@ void vch_calls_done(vch_calls *c)
 
 #define FIRST_DELAY_MS 200 /* an aggregator that was started anew is back soon */
 #define FAILURES_MAX 32
+#define PING_MS 30000
 
 vch_wire_header vch_calls_header(const vch_calls *c)
 {
@@ -117,6 +118,7 @@ static vouch_code finish_call(vch_calls *c, pending *p, vch_buffer *message, vou
             *err = p->why;
         return vouch_wrap(err, VOUCH_E_NETWORK, "calling the aggregator");
     }
+    c->answered = p->answer.status.code;
     vouch_code rc = judge_status(&p->answer.status, err);
     if (rc == VOUCH_OK) {
         *message = p->answer.message;
@@ -166,6 +168,36 @@ static vouch_code check_header(const vch_calls *c, const vch_wire_header *header
 static vouch_code unreadable(vouch_error *err)
 {
     return vouch_wrap(err, VOUCH_E_REFUSED, "reading the aggregator's answer");
+}
+
+vouch_code vch_calls_ping(vch_calls *c, bool *out_served, vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer bytes = vch_buffer_with_cap(VCH_WIRE_REQUEST_MAX);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer message = { 0 };
+    vch_wire_header header = vch_calls_header(c);
+    vouch_error why = { 0 };
+    vch_wire_header_write(&header, &bytes);
+    vouch_code rc = vch_buffer_finish(&bytes, "PingRequest", err);
+    if (rc != VOUCH_OK)
+        return rc;
+    const vch_grpc_request request = { .path = PATH("Ping"),
+                                       .message = vch_buffer_span(&bytes),
+                                       .timeout_ms = PING_MS,
+                                       .response_cap = VCH_WIRE_REQUEST_MAX };
+    rc = call(c, &request, &message, &why);
+    if (rc == VOUCH_E_NOT_FOUND && c->answered == VCH_GRPC_UNIMPLEMENTED) {
+        *out_served = false;
+        return VOUCH_OK;
+    }
+    if (rc != VOUCH_OK) {
+        if (err != NULL)
+            *err = why;
+        return vouch_wrap(err, rc, "Ping");
+    }
+    *out_served = true;
+    if (vch_wire_header_parse(vch_buffer_span(&message), "PingResponse", &header, err) != VOUCH_OK)
+        return unreadable(err);
+    return check_header(c, &header, err);
 }
 
 vouch_code vch_calls_get_tasks(vch_calls *c, vch_buffer *message, vch_wire_tasks *out,

@@ -18,8 +18,9 @@ typedef struct vch_calls {
     const vch_plan_view *view;               /* kept */
     vch_grpc_client *client;                 /* NULL: not connected */
     bool stopping;
-    bool wake;         /* ends a wait on the loop */
-    unsigned failures; /* since a call succeeded */
+    bool wake;              /* ends a wait on the loop */
+    unsigned failures;      /* since a call succeeded */
+    vch_grpc_code answered; /* the last status that came */
 } vch_calls;
 
 void vch_calls_done(vch_calls *c);
@@ -41,6 +42,10 @@ VOUCH_MUST_CHECK vouch_code vch_calls_get_tasks(vch_calls *c, vch_buffer *messag
 VOUCH_MUST_CHECK vouch_code vch_calls_get_tensor(vch_calls *c, const vch_wire_tensor_spec *spec,
                                                  vch_buffer *message, vch_named_tensor *out,
                                                  vouch_error *err);
+
+/* Is it our aggregator, and does it take us? *out_served false: it is OpenFL's until 1.6, which is
+ * reached and knows no Ping. */
+VOUCH_MUST_CHECK vouch_code vch_calls_ping(vch_calls *c, bool *out_served, vouch_error *err);
 
 /* `results` is rewound first. */
 VOUCH_MUST_CHECK vouch_code vch_calls_send(vch_calls *c, vch_task_results_writer *results,

@@ -177,7 +177,17 @@ static vouch_code check_cover(const vch_plan *p, const vch_yaml_node *groups, vc
     return VOUCH_OK;
 }
 
-vouch_code vch_plan_read_assigner(vch_plan *p, vch_faults *faults, vouch_error *err)
+/* OpenFL's one name with a meaning: each task once, on the initial model. */
+static void note_selected(vch_plan *p, const char *selected)
+{
+    if (selected == NULL || strcmp(selected, "evaluation") != 0)
+        return;
+    p->view.evaluates = true;
+    p->view.rounds = 1;
+}
+
+vouch_code vch_plan_read_assigner(vch_plan *p, const char *task_group, vch_faults *faults,
+                                  vouch_error *err)
 {
     assigner_values v = { 0 };
     const vch_yaml_node *section = vch_yaml_get(p->root, "assigner");
@@ -193,6 +203,9 @@ vouch_code vch_plan_read_assigner(vch_plan *p, vch_faults *faults, vouch_error *
     if (!vch_schema_read(vch_plan_settings(p, "assigner"), "assigner.settings", assigner_table,
                          sizeof assigner_table / sizeof *assigner_table, &v, faults))
         return VOUCH_OK;
+    if (task_group != NULL)
+        v.selected = task_group;
+    note_selected(p, v.selected);
     for (size_t i = 0; i < vch_yaml_count(v.groups); i++) {
         vouch_code rc = read_group(p, vch_yaml_at(v.groups, i), v.selected, faults, err);
         if (rc != VOUCH_OK)

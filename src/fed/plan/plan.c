@@ -70,7 +70,7 @@ static vouch_code parse_into(vch_plan *p, const vch_plan_source *source, vch_fau
     if (rc == VOUCH_OK)
         rc = vch_plan_read_tasks(p, faults, err);
     if (rc == VOUCH_OK)
-        rc = vch_plan_read_assigner(p, faults, err);
+        rc = vch_plan_read_assigner(p, source->task_group, faults, err);
     return rc == VOUCH_OK ? vch_faults_check(faults, err) : rc;
 }
 

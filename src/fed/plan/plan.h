@@ -34,6 +34,8 @@ typedef struct vch_plan_source {
     const vch_release *release;  /* NULL: VCH_RELEASE_DEFAULT */
     const char *host_name;       /* what `agg_addr: auto` becomes; NULL: stays "auto" */
     const char *federation_uuid; /* `--federation-uuid`, in place of the computed one; or NULL */
+    const char
+        *task_group; /* `--task_group`, in place of the plan's selected_task_group; or NULL */
 } vch_plan_source;
 
 /*
@@ -125,7 +127,8 @@ typedef struct vch_plan_view {
 
     /* aggregator */
     const char *init_state_path, *best_state_path, *last_state_path;
-    uint32_t rounds; /* rounds_to_train */
+    uint32_t rounds; /* rounds_to_train; 1 if it evaluates */
+    bool evaluates; /* the selected task group is called `evaluation`: nothing is trained or kept */
     uint32_t aggregator_store_rounds;
     const char *single_col_cert_common_name; /* "" if none */
     bool write_logs;

@@ -54,8 +54,8 @@ VOUCH_MUST_CHECK vouch_code vch_plan_read_members(vch_plan *p, const vch_plan_so
 VOUCH_MUST_CHECK vouch_code vch_plan_read_sections(vch_plan *p, vch_faults *faults,
                                                    vouch_error *err);
 VOUCH_MUST_CHECK vouch_code vch_plan_read_tasks(vch_plan *p, vch_faults *faults, vouch_error *err);
-VOUCH_MUST_CHECK vouch_code vch_plan_read_assigner(vch_plan *p, vch_faults *faults,
-                                                   vouch_error *err);
+VOUCH_MUST_CHECK vouch_code vch_plan_read_assigner(vch_plan *p, const char *task_group,
+                                                   vch_faults *faults, vouch_error *err);
 /* plan_numbers.c: the section compression_pipeline, and a task's aggregation_type. */
 void vch_plan_read_pipeline(vch_plan *p, vch_faults *faults);
 void vch_plan_read_aggregation(const vch_yaml_node *task, vch_plan_aggregation *out,

@@ -108,6 +108,43 @@ static void a_selected_group_is_for_all(void **state)
     vch_plan_free(p);
 }
 
+static void a_group_named_at_the_start_takes_the_place_of_the_plans(void **state)
+{
+    (void)state;
+    vch_faults faults = { 0 };
+    vouch_error err = { 0 };
+    vch_plan *p = NULL;
+    size_t out[VCH_PLAN_TASK_MAX];
+    vch_buffer text = with_line(good_plan, 19,
+                                "    task_groups: [{name: g, percentage: 1.0, tasks: [train]}, "
+                                "{name: evaluation, percentage: 0, tasks: [valid]}]");
+    vch_buffer_append_str(&text, "  valid: {function: validate, kwargs: {apply: global}}\n");
+    vch_plan_source source = { .plan_name = "plan/plan.yaml",
+                               .plan = vch_buffer_span(&text),
+                               .cols_name = "plan/cols.yaml",
+                               .cols = vch_span_str(three_cols) };
+    CHECK_OK(vch_plan_parse(&source, &faults, &p, &err), &err);
+    char hash[97] = "";
+    memcpy(hash, vch_plan_look(p)->hash_hex, sizeof hash);
+    CHECK(!vch_plan_look(p)->evaluates);
+    CHECK(vch_plan_look(p)->rounds == 3);
+    vch_plan_free(p);
+    source.task_group = "evaluation";
+    CHECK_OK(vch_plan_parse(&source, &faults, &p, &err), &err);
+    CHECK(vch_plan_look(p)->evaluates);
+    CHECK(vch_plan_look(p)->rounds == 1); /* whatever rounds_to_train says */
+    assert_string_equal(vch_plan_look(p)->hash_hex,
+                        hash); /* collaborators have the plan as it is */
+    CHECK(tasks_of(p, 2, 0, out) == 1);
+    assert_string_equal(vch_plan_look(p)->task[out[0]].name, "valid");
+    vch_plan_free(p);
+    source.task_group = "learning";
+    CHECK(vch_plan_parse(&source, &faults, &p, &err) == VOUCH_E_CONFIG);
+    CHECK(strstr(faults.item[0].text, "0 groups are called 'learning'") != NULL);
+    vch_faults_done(&faults);
+    vch_buffer_drop(&text);
+}
+
 static void groups_that_do_not_cover_all_exactly_once_are_refused(void **state)
 {
     (void)state;
@@ -155,6 +192,7 @@ int main(void)
         TEST(shares_are_drawn_anew_each_round_and_the_same_each_time),
         TEST(a_static_assigner_gives_each_its_own),
         TEST(a_selected_group_is_for_all),
+        TEST(a_group_named_at_the_start_takes_the_place_of_the_plans),
         TEST(groups_that_do_not_cover_all_exactly_once_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,278 @@
+/*
+ * vouch collaborator calchash: the hash of a data set, as OpenFL 1.9 computes it: SHA-384 of each
+ * file of its sources, in hexadecimal, sorted, joined, and SHA-384 of that text.
+ */
+#include <dirent.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/scope.h"
+#include "cli/commands.h"
+#include "codec/hex.h"
+#include "codec/json.h"
+#include "crypto/hash.h"
+#include "host/file.h"
+
+#define COMMAND "vouch collaborator calchash"
+#define SOURCES "datasources.json"
+#define HASH_FILE "hash.txt"
+
+enum { SOURCES_MAX = 1 << 20, FILES_MAX = 1000000, DEPTH_MAX = 64, BLOCK = 1 << 16 };
+enum { DIGITS = 2 * 48 + 1 };
+
+typedef struct values {
+    vch_common_options common;
+    const char *data_path;
+} values;
+
+static const vch_option options[] = {
+    { .name = "data_path",
+      .letter = 'j',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, data_path),
+      .argument = "DIR",
+      .help = "directory with " SOURCES,
+      .required = true },
+    VCH_COMMON_OPTIONS(values),
+};
+
+static const vch_usage usage = {
+    .command = COMMAND,
+    .operands = "",
+    .summary = "Hash a data set: every file of the sources that " SOURCES " names.",
+    .details =
+        "{\"NAME\": {\"type\": \"local\", \"params\": {\"path\": PATH}}, ...}; paths are relative "
+        "to this\n"
+        "directory and stay in it. The hash is printed, and written to " HASH_FILE " beside it.",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+};
+
+typedef struct dataset {
+    char (*digest)[DIGITS]; /* of each file */
+    size_t count, capacity;
+} dataset;
+
+static void drop_dataset(dataset *d)
+{
+    free(d->digest);
+}
+
+static void drop_file(FILE **f)
+{
+    if (*f != NULL)
+        (void)fclose(*f);
+}
+
+static vouch_code hash_file(const char *path, char out[static DIGITS], vouch_error *err)
+{
+    uint8_t block[BLOCK];
+    uint8_t digest[VCH_SHA384_SIZE];
+    VCH_SCOPED(vch_hash_drop) vch_hash *hash = NULL;
+    VCH_SCOPED(drop_file) FILE *f = fopen(path, "rbe");
+    if (f == NULL)
+        return vouch_fail(err, VOUCH_E_IO, "cannot read '%s'", path);
+    vouch_code rc = vch_hash_new(VCH_HASH_SHA384, &hash, err);
+    for (size_t n = BLOCK; rc == VOUCH_OK && n == BLOCK;) {
+        n = fread(block, 1, sizeof block, f);
+        rc = vch_hash_update(hash, (vouch_span) { block, n }, err);
+    }
+    if (rc == VOUCH_OK && ferror(f) != 0)
+        return vouch_fail(err, VOUCH_E_IO, "reading '%s'", path);
+    if (rc == VOUCH_OK)
+        rc = vch_hash_finish(hash, digest, sizeof digest, err);
+    if (rc == VOUCH_OK)
+        (void)vch_hex_encode((vouch_span) { digest, sizeof digest }, out);
+    return rc;
+}
+
+static vouch_code add_file(dataset *d, const char *path, vouch_error *err)
+{
+    if (d->count == FILES_MAX)
+        return vouch_fail(err, VOUCH_E_LIMIT, "more than %d files", FILES_MAX);
+    if (d->count == d->capacity) {
+        size_t capacity = d->capacity == 0 ? 64 : d->capacity * 2;
+        char(*more)[DIGITS] = realloc(d->digest, capacity * sizeof *more);
+        if (more == NULL)
+            return vouch_fail(err, VOUCH_E_MEMORY, "the digests of %zu files", capacity);
+        d->digest = more;
+        d->capacity = capacity;
+    }
+    vouch_code rc = hash_file(path, d->digest[d->count], err);
+    if (rc == VOUCH_OK)
+        d->count++;
+    return rc;
+}
+
+/* What is still to be looked at, so that a directory's depth is no recursion. */
+typedef struct walk {
+    dataset *set;
+    char **path;
+    size_t count, capacity;
+    const char *parent;
+} walk;
+
+static void drop_walk(walk *w)
+{
+    for (size_t i = 0; i < w->count; i++)
+        free(w->path[i]);
+    free(w->path);
+}
+
+static vouch_code push(walk *w, const char *path, vouch_error *err)
+{
+    if (w->count == w->capacity) {
+        size_t capacity = w->capacity == 0 ? 16 : w->capacity * 2;
+        char **more = realloc(w->path, capacity * sizeof *more);
+        if (more == NULL)
+            return vouch_fail(err, VOUCH_E_MEMORY, "%zu names", capacity);
+        w->path = more;
+        w->capacity = capacity;
+    }
+    w->path[w->count] = strdup(path);
+    if (w->path[w->count] == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "a name");
+    w->count++;
+    return VOUCH_OK;
+}
+
+static vouch_code push_name(void *context, const char *name, vouch_error *err)
+{
+    walk *w = context;
+    char path[VCH_PATH_SIZE];
+    vouch_code rc = vch_path_join(w->parent, name, path, err);
+    return rc == VOUCH_OK ? push(w, path, err) : rc;
+}
+
+/* As os.walk: a link to a directory is not followed, but one that a source names; one to a file is
+ * read. */
+static vouch_code look_at(walk *w, const char *path, bool is_source, vouch_error *err)
+{
+    struct stat entry;
+    struct stat target;
+    if (lstat(path, &entry) != 0 || stat(path, &target) != 0)
+        return vouch_fail(err, VOUCH_E_NOT_FOUND, "there is no '%s'", path);
+    if (S_ISREG(target.st_mode))
+        return add_file(w->set, path, err);
+    if (!S_ISDIR(target.st_mode))
+        return vouch_fail(err, VOUCH_E_FORMAT, "'%s' is neither a file nor a directory", path);
+    if (S_ISLNK(entry.st_mode) && !is_source)
+        return VOUCH_OK;
+    w->parent = path;
+    return vch_dir_list(path, push_name, w, err);
+}
+
+static vouch_code add_tree(dataset *d, const char *path, vouch_error *err)
+{
+    VCH_SCOPED(drop_walk) walk w = { .set = d };
+    vouch_code rc = look_at(&w, path, true, err);
+    while (rc == VOUCH_OK && w.count > 0) {
+        VCH_SCOPED(vch_free_drop) char *next = w.path[--w.count];
+        rc = look_at(&w, next, false, err);
+    }
+    return rc;
+}
+
+/* Relative, and no part of it is "..". */
+static bool stays_here(const char *path)
+{
+    if (path[0] == '/' || path[0] == '\0')
+        return false;
+    for (const char *part = path; part != NULL;) {
+        const char *slash = strchr(part, '/');
+        size_t size = slash == NULL ? strlen(part) : (size_t)(slash - part);
+        if (size == 2 && strncmp(part, "..", 2) == 0)
+            return false;
+        part = slash == NULL ? NULL : slash + 1;
+    }
+    return true;
+}
+
+static vouch_code add_source(void *context, const char *name, const vch_json *value,
+                             vouch_error *err)
+{
+    const char *type = NULL;
+    const char *path = NULL;
+    const vch_json *params = NULL;
+    vouch_code rc = vch_json_get_string(value, "type", &type, err);
+    if (rc == VOUCH_OK && strcmp(type, "local") != 0)
+        return vouch_fail(
+            err, VOUCH_E_UNSUPPORTED,
+            "source '%s' is of type '%.40s': only local files are hashed here; copy or "
+            "mount it",
+            name, type);
+    if (rc == VOUCH_OK)
+        rc = vch_json_get_object(value, "params", &params, err);
+    if (rc == VOUCH_OK)
+        rc = vch_json_get_string(params, "path", &path, err);
+    if (rc == VOUCH_OK && !stays_here(path))
+        rc = vouch_fail(err, VOUCH_E_CONFIG, "the path '%.200s' leaves this directory", path);
+    if (rc == VOUCH_OK)
+        rc = add_tree(context, path, err);
+    return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "source '%.200s'", name);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static vouch_code hash_dataset(dataset *d, char out[static DIGITS], vouch_error *err)
+{
+    uint8_t digest[VCH_SHA384_SIZE];
+    VCH_SCOPED(vch_hash_drop) vch_hash *hash = NULL;
+    if (d->count > 0)
+        qsort(d->digest, d->count, sizeof *d->digest, by_text);
+    vouch_code rc = vch_hash_new(VCH_HASH_SHA384, &hash, err);
+    for (size_t i = 0; rc == VOUCH_OK && i < d->count; i++)
+        rc = vch_hash_update(hash, (vouch_span) { (const uint8_t *)d->digest[i], DIGITS - 1 }, err);
+    if (rc == VOUCH_OK)
+        rc = vch_hash_finish(hash, digest, sizeof digest, err);
+    if (rc == VOUCH_OK)
+        (void)vch_hex_encode((vouch_span) { digest, sizeof digest }, out);
+    return rc;
+}
+
+static vouch_code calculate(const vch_runtime *rt, const values *v, vouch_error *err)
+{
+    static const vch_json_limits limits = { .size = SOURCES_MAX, .depth = 16 };
+    VCH_SCOPED(drop_dataset) dataset set = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer text = { 0 };
+    VCH_SCOPED(vch_json_drop) vch_json *sources = NULL;
+    char path[VCH_PATH_SIZE];
+    char hash[DIGITS];
+    vouch_code rc = vch_path_join(v->data_path, SOURCES, path, err);
+    if (rc == VOUCH_OK)
+        rc = vch_file_read(path, SOURCES_MAX, &text, err);
+    if (rc == VOUCH_OK)
+        rc = vch_json_parse(vch_buffer_span(&text), &limits, &sources, err);
+    if (rc == VOUCH_OK && vch_json_kind_of(sources) == VCH_JSON_OBJECT
+        && vch_json_count(sources) == 0)
+        rc = vouch_fail(err, VOUCH_E_CONFIG, "it names no source");
+    if (rc == VOUCH_OK)
+        rc = vch_json_each(sources, add_source, &set, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "'%s'", path);
+    rc = hash_dataset(&set, hash, err);
+    if (rc == VOUCH_OK)
+        rc = vch_path_join(v->data_path, HASH_FILE, path, err);
+    if (rc == VOUCH_OK)
+        rc = vch_file_write(path, (vouch_span) { (const uint8_t *)hash, DIGITS - 1 }, 0644, err);
+    if (rc == VOUCH_OK)
+        (void)fprintf(rt->out, "%s\n%s: of %zu files\n", hash, path, set.count);
+    return rc;
+}
+
+int vch_cmd_collaborator_calchash(vch_runtime *rt, int argc, char *argv[])
+{
+    values v = { 0 };
+    vch_operands operands;
+    vouch_error err = { 0 };
+    int status = VCH_EXIT_DONE;
+    if (!vch_command_begin(rt, &usage, argc, argv, &v, &operands, &status))
+        return status;
+    vouch_code rc = calculate(rt, &v, &err);
+    return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, COMMAND, rc, &err);
+}
