@@ -28,6 +28,23 @@ static bool grow(vch_buffer *b, size_t wanted)
     return true;
 }
 
+void vch_buffer_reserve(vch_buffer *b, size_t size)
+{
+    if (b->failed != VOUCH_OK || size <= b->capacity)
+        return;
+    if (size > b->cap) {
+        b->failed = VOUCH_E_LIMIT;
+        return;
+    }
+    uint8_t *data = realloc(b->data, size);
+    if (data == NULL) {
+        b->failed = VOUCH_E_MEMORY;
+        return;
+    }
+    b->data = data;
+    b->capacity = size;
+}
+
 uint8_t *vch_buffer_extend(vch_buffer *b, size_t size)
 {
     if (b->failed != VOUCH_OK)

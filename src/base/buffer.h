@@ -42,6 +42,9 @@ void vch_buffer_u64be(vch_buffer *b, uint64_t v);
  * failed. */
 uint8_t *vch_buffer_extend(vch_buffer *b, size_t size);
 
+/* Have memory for `size` bytes in all, so that a long append does not move what is there. */
+void vch_buffer_reserve(vch_buffer *b, size_t size);
+
 static inline vouch_span vch_buffer_span(const vch_buffer *b)
 {
     return (vouch_span) { b->data, b->size };

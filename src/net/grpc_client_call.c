@@ -8,6 +8,7 @@
 #include "net/grpc_client_internal.h"
 
 #define RESPONSE_CAP ((size_t)1 << 30)
+#define RESERVE_MAX ((size_t)16 << 20) /* of an answer before its bytes come */
 #define HEADER_OVERHEAD ((size_t)32)
 
 struct vch_client_call {
@@ -210,7 +211,9 @@ static vouch_code response_begin(void *context, uint32_t size, vouch_error *err)
                           call->request.path, size, cap);
     call->got_message = true;
     call->answer.message = vch_buffer_with_cap(cap);
-    return VOUCH_OK;
+    if (call->request.bytes == NULL)
+        vch_buffer_reserve(&call->answer.message, size < RESERVE_MAX ? size : RESERVE_MAX);
+    return vch_buffer_finish(&call->answer.message, "answer", err);
 }
 
 static vouch_code response_bytes(void *context, vouch_span bytes, vouch_error *err)

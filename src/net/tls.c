@@ -11,6 +11,7 @@
 
 #define FACE_COUNT 3
 #define CERT_LIST_MAX (64L << 10)
+#define READ_AHEAD_SIZE ((size_t)64 << 10) /* while bytes come; given back when none do */
 
 struct vch_tls_settings {
     SSL_CTX *ctx;
@@ -347,6 +348,10 @@ static vouch_code fill(vch_tls_settings *s, const vch_tls_options *o, vouch_erro
         return rc;
     s->ctx = SSL_CTX_new(o->server ? TLS_server_method() : TLS_client_method());
     bool fine = s->ctx != NULL && vch_tls_limit_protocol(s->ctx, o->server) && set_callbacks(s);
+    if (fine) { /* several records with one call of the system */
+        SSL_CTX_set_read_ahead(s->ctx, 1);
+        SSL_CTX_set_default_read_buffer_len(s->ctx, READ_AHEAD_SIZE);
+    }
     /* a client that can only be on the vouch face says so in its hello */
     if (fine && !o->server && o->stock == NULL)
         fine = SSL_CTX_set_min_proto_version(s->ctx, TLS1_3_VERSION) == 1;

@@ -346,22 +346,36 @@ static vouch_code replace(const updates *how, size_t at, vch_tensor *tensor, flo
     return rc;
 }
 
+/* Where nobody asks what the model was, and nothing changes it on its way. */
+static bool is_in_place(const updates *how)
+{
+    return !how->recipe->from_delta && how->recipe->deltas == NULL
+           && vch_pipeline_streams(how->pipeline);
+}
+
+static vouch_code aggregate_apart(const updates *how, size_t at, vch_tensor *tensor,
+                                  vouch_error *err)
+{
+    VCH_SCOPED(vch_free_drop) float *values = malloc((tensor->shape.count + 1) * sizeof *values);
+    if (values == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory to aggregate a tensor");
+    vouch_code rc = aggregate_values(how, at, tensor, values, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    return how->recipe->from_delta ? apply_delta(how, at, tensor, values, err)
+                                   : replace(how, at, tensor, values, err);
+}
+
 static vouch_code aggregate_one(updates *how, size_t at, vch_tensor *tensor, vouch_error *err)
 {
     size_t count = tensor->shape.count;
     size_t bad = 0;
-    VCH_SCOPED(vch_free_drop) float *values = malloc((count + 1) * sizeof *values);
-    if (values == NULL)
-        return vouch_fail(err, VOUCH_E_MEMORY, "no memory to aggregate tensor '%s'", tensor->name);
     for (size_t i = 0; i < how->count; i++) {
         if (how->views[i].offsets != NULL)
             how->views[i].offset = how->views[i].offsets[at];
     }
-    vouch_code rc = aggregate_values(how, at, tensor, values, err);
-    if (rc == VOUCH_OK && how->recipe->from_delta)
-        rc = apply_delta(how, at, tensor, values, err);
-    else if (rc == VOUCH_OK)
-        rc = replace(how, at, tensor, values, err);
+    vouch_code rc = is_in_place(how) ? aggregate_values(how, at, tensor, tensor->values, err)
+                                     : aggregate_apart(how, at, tensor, err);
     if (rc == VOUCH_OK && !vch_values_finite(tensor->values, count, &bad))
         rc = vouch_fail(err, VOUCH_E_LIMIT, "element %zu of the aggregate is not finite", bad);
     for (size_t i = 0; i < how->count; i++)

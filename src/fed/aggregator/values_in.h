@@ -43,7 +43,4 @@ VOUCH_MUST_CHECK vouch_code vch_values_in_feed(vch_values_in *v, vouch_span byte
 /* All bytes have come: VOUCH_E_REFUSED if not. */
 VOUCH_MUST_CHECK vouch_code vch_values_in_finish(vch_values_in *v, vouch_error *err);
 
-/* One float32, little-endian. */
-float vch_float_from_wire(const uint8_t bytes[static 4]);
-
 #endif

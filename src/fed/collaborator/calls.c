@@ -1,8 +1,12 @@
 #include "fed/collaborator/calls.h"
 
+#include <stdlib.h>
+
 #include "base/bytes.h"
 
 #define PATH(method) "/" VCH_WIRE_SERVICE "/" method
+#define IN_FLIGHT_MAX 8                      /* tensors asked for at a time */
+#define IN_FLIGHT_SIZE ((size_t)16 << 20)    /* bytes of them, beyond which no other is asked for */
 #define PIECE_CAP (VCH_WIRE_PIECE_SIZE + 64) /* a DataStream and its framing */
 
 void vch_calls_done(vch_calls *c)
@@ -220,38 +224,154 @@ vouch_code vch_calls_get_tasks(vch_calls *c, vch_buffer *message, vch_wire_tasks
     return check_header(c, &out->header, err);
 }
 
-vouch_code vch_calls_get_tensor(vch_calls *c, const vch_wire_tensor_spec *spec, vch_buffer *message,
-                                vch_named_tensor *out, vouch_error *err)
+/* One tensor that was asked for. */
+typedef struct flight {
+    bool is_open;
+    size_t at, size; /* which of the batch; bytes of its values */
+    vch_wire_tensor_spec spec;
+    vch_buffer bytes; /* of the request */
+    pending answer;
+} flight;
+
+static void drop_flights(flight *const *flights)
 {
-    VCH_SCOPED(vch_buffer_drop) vch_buffer bytes = vch_buffer_with_cap(VCH_WIRE_REQUEST_MAX);
+    for (size_t i = 0; *flights != NULL && i < IN_FLIGHT_MAX; i++) {
+        vch_buffer_drop(&(*flights)[i].bytes);
+        drop_pending(&(*flights)[i].answer);
+    }
+    free(*flights);
+}
+
+static vouch_code ask(vch_calls *c, const vch_calls_batch *batch, size_t at, flight *f,
+                      vouch_error *err)
+{
     vch_wire_header header = vch_calls_header(c);
-    vch_wire_get_tensor_write(&header, spec, &bytes);
-    vouch_code rc = vch_buffer_finish(&bytes, "GetAggregatedTensorRequest", err);
+    vouch_code rc = need_client(c, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    f->at = at;
+    f->spec = batch->ask(batch->context, at, &f->size);
+    f->bytes = vch_buffer_with_cap(VCH_WIRE_REQUEST_MAX);
+    f->answer = (pending) { .calls = c };
+    vch_wire_get_tensor_write(&header, &f->spec, &f->bytes);
+    rc = vch_buffer_finish(&f->bytes, "GetAggregatedTensorRequest", err);
     if (rc != VOUCH_OK)
         return rc;
     const vch_grpc_request request = { .path = PATH("GetAggregatedTensor"),
-                                       .message = vch_buffer_span(&bytes),
+                                       .message = vch_buffer_span(&f->bytes),
                                        .response_cap = VCH_WIRE_RESPONSE_MAX };
-    rc = call(c, &request, message, err);
-    if (rc != VOUCH_OK)
-        return vouch_wrap(err, rc, "GetAggregatedTensor");
+    rc = vch_grpc_client_start(c->client, &request, on_done, &f->answer, err);
+    f->is_open = rc == VOUCH_OK;
+    return rc == VOUCH_OK ? rc : vouch_wrap(err, VOUCH_E_NETWORK, "calling the aggregator");
+}
+
+static vouch_code take_answer(const vch_calls *c, const vch_calls_batch *batch, const flight *f,
+                              vouch_span message, vouch_error *err)
+{
     int32_t round = 0;
+    vch_wire_header header = { 0 };
     VCH_SCOPED(vch_named_tensor_done) vch_named_tensor tensor = { 0 };
-    if (vch_wire_tensor_response_parse(vch_buffer_span(message), &header, &round, &tensor, err)
-        != VOUCH_OK)
+    if (vch_wire_tensor_response_parse(message, &header, &round, &tensor, err) != VOUCH_OK)
         return unreadable(err);
-    rc = check_header(c, &header, err);
-    if (rc == VOUCH_OK
-        && (round != spec->round || tensor.round != spec->round
-            || !vch_span_equal(tensor.name, spec->name)))
-        rc =
-            vouch_fail(err, VOUCH_E_REFUSED, "the answer is another tensor than '%.*s' of round %d",
-                       (int)spec->name.size, (const char *)spec->name.data, spec->round);
-    if (rc == VOUCH_OK) {
-        *out = tensor;
-        tensor = (vch_named_tensor) { 0 };
-    }
+    vouch_code rc = check_header(c, &header, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (round != f->spec.round || tensor.round != f->spec.round
+        || !vch_span_equal(tensor.name, f->spec.name))
+        return vouch_fail(err, VOUCH_E_REFUSED,
+                          "the answer is another tensor than '%.*s' of round %d",
+                          (int)f->spec.name.size, (const char *)f->spec.name.data, f->spec.round);
+    return batch->take(batch->context, f->at, &tensor, err);
+}
+
+/* An answer is there; `wanted`: nothing has failed so far. */
+static vouch_code land(vch_calls *c, const vch_calls_batch *batch, flight *f, bool wanted,
+                       vouch_error *err)
+{
+    vouch_error unwanted = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer message = { 0 };
+    vouch_code rc = finish_call(c, &f->answer, &message, wanted ? err : &unwanted);
+    if (rc != VOUCH_OK && wanted)
+        rc = vouch_wrap(err, rc, "GetAggregatedTensor");
+    if (rc == VOUCH_OK && wanted)
+        rc = take_answer(c, batch, f, vch_buffer_span(&message), err);
+    vch_buffer_drop(&f->bytes);
+    drop_pending(&f->answer);
+    f->is_open = false;
     return rc;
+}
+
+typedef struct in_flight {
+    size_t count, size;
+    flight *room; /* one that is free, or NULL */
+    bool landed;  /* at least one answer is there */
+} in_flight;
+
+static in_flight look(flight *flights)
+{
+    in_flight all = { 0 };
+    for (size_t i = 0; i < IN_FLIGHT_MAX; i++) {
+        if (!flights[i].is_open) {
+            all.room = &flights[i];
+            continue;
+        }
+        all.count++;
+        all.size += flights[i].size;
+        all.landed = all.landed || flights[i].answer.done;
+    }
+    return all;
+}
+
+/* Ask for more while there is room; returns which of the batch is next. */
+static size_t ask_on(vch_calls *c, const vch_calls_batch *batch, size_t next, flight *flights,
+                     vouch_code *rc, vouch_error *err)
+{
+    for (;;) {
+        in_flight all = look(flights);
+        bool has_room = all.count == 0 || (all.room != NULL && all.size < IN_FLIGHT_SIZE);
+        if (*rc != VOUCH_OK || next == batch->count || !has_room)
+            return next;
+        *rc = ask(c, batch, next, all.room, err);
+        next++;
+    }
+}
+
+static vouch_code wait_for_one(vch_calls *c, flight *flights, vouch_error *err)
+{
+    vouch_code rc = VOUCH_OK;
+    c->wake = c->stopping;
+    while (rc == VOUCH_OK && !look(flights).landed && !c->stopping)
+        rc = vch_loop_run_until(c->options->loop, &c->wake, -1, err);
+    if (rc == VOUCH_OK && c->stopping)
+        rc = vouch_fail(err, VOUCH_E_TIMEOUT, "stopped");
+    if (rc != VOUCH_OK)
+        vch_calls_done(c); /* the calls end before their state goes */
+    return rc;
+}
+
+/* After a failure what is on its way is waited for: the connection is good for other calls. */
+vouch_code vch_calls_get_tensors(vch_calls *c, const vch_calls_batch *batch, vouch_error *err)
+{
+    size_t next = 0;
+    vouch_code rc = VOUCH_OK;
+    VCH_SCOPED(drop_flights) flight *flights = calloc(IN_FLIGHT_MAX, sizeof *flights);
+    if (flights == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for calls");
+    for (;;) {
+        vouch_error unwanted = { 0 };
+        next = ask_on(c, batch, next, flights, &rc, err);
+        if (look(flights).count == 0)
+            return rc;
+        vouch_code waited = wait_for_one(c, flights, rc == VOUCH_OK ? err : &unwanted);
+        if (waited != VOUCH_OK)
+            return rc == VOUCH_OK ? waited : rc;
+        for (size_t i = 0; i < IN_FLIGHT_MAX; i++) {
+            if (!flights[i].is_open || !flights[i].answer.done)
+                continue;
+            vouch_code landed = land(c, batch, &flights[i], rc == VOUCH_OK, err);
+            rc = rc == VOUCH_OK ? landed : rc;
+        }
+    }
 }
 
 typedef struct piece_source {

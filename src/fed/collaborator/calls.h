@@ -1,5 +1,5 @@
 /*
- * The calls to an aggregator, one at a time, each with its header made and its answer's header
+ * The calls to an aggregator, one after the other but for tensors, each with its header made and its answer's header
  * checked. The connection is made when it is needed and dropped when it broke.
  */
 #ifndef VCH_FED_COLLABORATOR_CALLS_H
@@ -38,10 +38,17 @@ void vch_calls_done(vch_calls *c);
 VOUCH_MUST_CHECK vouch_code vch_calls_get_tasks(vch_calls *c, vch_buffer *message,
                                                 vch_wire_tasks *out, vouch_error *err);
 
-/* The tensor borrows from `message`; free it with vch_named_tensor_done before. */
-VOUCH_MUST_CHECK vouch_code vch_calls_get_tensor(vch_calls *c, const vch_wire_tensor_spec *spec,
-                                                 vch_buffer *message, vch_named_tensor *out,
-                                                 vouch_error *err);
+/* Tensors, a call for each, several on their way at a time: `take` is called in whatever order they
+ * come, and not any more once something has failed. */
+typedef struct vch_calls_batch {
+    void *context;
+    size_t count;
+    /* What to ask for; *out_size: bytes of its values. What it borrows is kept until the end. */
+    vch_wire_tensor_spec (*ask)(void *context, size_t at, size_t *out_size);
+    vouch_code (*take)(void *context, size_t at, const vch_named_tensor *tensor, vouch_error *err);
+} vch_calls_batch;
+VOUCH_MUST_CHECK vouch_code vch_calls_get_tensors(vch_calls *c, const vch_calls_batch *batch,
+                                                  vouch_error *err);
 
 /* Is it our aggregator, and does it take us? *out_served false: it is OpenFL's until 1.6, which is
  * reached and knows no Ping. */

@@ -68,39 +68,63 @@ static vouch_code take_tensor(const vch_global_model *g, const vch_named_tensor 
     return rc == VOUCH_OK ? rc : vouch_wrap(err, VOUCH_E_REFUSED, "tensor '%s'", into->name);
 }
 
-static vouch_code fetch(const vch_global_model *g, vch_calls *calls, int32_t round, bool is_delta,
-                        vch_tensor *into, vouch_error *err)
+/* The tensors that are still missing in a round's model. */
+typedef struct missing {
+    vch_global_model *global;
+    int32_t round;
+    bool is_delta;
+    size_t count;
+    size_t *tensor; /* which, `count` of them */
+    bool *has;      /* for each tensor of the model: has it come? */
+} missing;
+
+static vch_wire_tensor_spec ask(void *context, size_t at, size_t *out_size)
 {
     static const char *const model[] = { VCH_TAG_MODEL, NULL };
     static const char *const delta[] = { VCH_TAG_AGGREGATED, VCH_TAG_COMPRESSED, VCH_TAG_DELTA,
                                          NULL };
     static const char *const lossy[] = { VCH_TAG_AGGREGATED, VCH_TAG_DELTA, VCH_TAG_LOSSY, NULL };
-    VCH_SCOPED(vch_buffer_drop) vch_buffer message = { 0 };
-    VCH_SCOPED(vch_named_tensor_done) vch_named_tensor named = { 0 };
-    const vch_wire_tensor_spec spec = {
-        .name = vch_span_str(into->name),
-        .round = round,
-        .tags = vch_tags_of(!is_delta                             ? model
-                            : vch_pipeline_is_lossy(&g->pipeline) ? lossy
-                                                                  : delta),
-        .require_lossless = !is_delta,
-    };
-    vouch_code rc = vch_calls_get_tensor(calls, &spec, &message, &named, err);
-    return rc == VOUCH_OK ? take_tensor(g, &named, is_delta, into, err) : rc;
+    const missing *m = context;
+    const vch_tensor *tensor = &m->global->model.tensor[m->tensor[at]];
+    const char *const *change = vch_pipeline_is_lossy(&m->global->pipeline) ? lossy : delta;
+    *out_size = vch_tensor_bytes(tensor).size;
+    return (vch_wire_tensor_spec) { .name = vch_span_str(tensor->name),
+                                    .round = m->round,
+                                    .tags = vch_tags_of(m->is_delta ? change : model),
+                                    .require_lossless = !m->is_delta };
 }
 
-/* By its change if there is one to add it to. An aggregator that was started anew has none. */
-static vouch_code fetch_tensor(const vch_global_model *g, vch_calls *calls, int32_t round,
-                               bool by_delta, vch_tensor *into, vouch_error *err)
+static vouch_code take(void *context, size_t at, const vch_named_tensor *named, vouch_error *err)
 {
-    if (!by_delta)
-        return fetch(g, calls, round, false, into, err);
-    vouch_code rc = fetch(g, calls, round, true, into, err);
-    if (rc != VOUCH_E_NOT_FOUND)
+    const missing *m = context;
+    size_t tensor = m->tensor[at];
+    vouch_code rc =
+        take_tensor(m->global, named, m->is_delta, &m->global->model.tensor[tensor], err);
+    m->has[tensor] = rc == VOUCH_OK;
+    return rc;
+}
+
+static vouch_code fetch(missing *m, vch_calls *calls, vouch_error *err)
+{
+    m->count = 0;
+    for (size_t i = 0; i < m->global->model.count; i++) {
+        if (!m->has[i])
+            m->tensor[m->count++] = i;
+    }
+    const vch_calls_batch batch = { .context = m, .count = m->count, .ask = ask, .take = take };
+    return vch_calls_get_tensors(calls, &batch, err);
+}
+
+/* By its changes if there is a model to add them to. An aggregator may have none: then whole. */
+static vouch_code fetch_all(missing *m, vch_calls *calls, vouch_error *err)
+{
+    vouch_code rc = fetch(m, calls, err);
+    if (rc != VOUCH_E_NOT_FOUND || !m->is_delta)
         return rc;
     if (err != NULL)
         *err = (vouch_error) { 0 };
-    return fetch(g, calls, round, false, into, err);
+    m->is_delta = false;
+    return fetch(m, calls, err);
 }
 
 vouch_code vch_global_model_need(vch_global_model *g, vch_calls *calls, int32_t round,
@@ -108,13 +132,16 @@ vouch_code vch_global_model_need(vch_global_model *g, vch_calls *calls, int32_t 
 {
     if (g->has_values && g->model.round == round)
         return VOUCH_OK;
-    bool by_delta = calls->view->delta_updates && g->has_values && g->model.round + 1 == round;
+    VCH_SCOPED(vch_free_drop) bool *has = calloc(g->model.count + 1, sizeof *has);
+    VCH_SCOPED(vch_free_drop) size_t *tensor = calloc(g->model.count + 1, sizeof *tensor);
+    if (has == NULL || tensor == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu tensors", g->model.count);
+    missing all = { .global = g, .round = round, .tensor = tensor, .has = has };
+    all.is_delta = calls->view->delta_updates && g->has_values && g->model.round + 1 == round;
     g->has_values = false; /* of no one round while tensors come in */
-    for (size_t i = 0; i < g->model.count; i++) {
-        vouch_code rc = fetch_tensor(g, calls, round, by_delta, &g->model.tensor[i], err);
-        if (rc != VOUCH_OK)
-            return vouch_wrap(err, rc, "the model of round %d", round);
-    }
+    vouch_code rc = fetch_all(&all, calls, err);
+    if (rc != VOUCH_OK)
+        return vouch_wrap(err, rc, "the model of round %d", round);
     g->model.round = round;
     g->has_values = true;
     return VOUCH_OK;

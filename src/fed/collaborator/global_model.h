@@ -20,7 +20,7 @@ const vch_pipeline *vch_global_model_lossless(const vch_global_model *g);
 
 /*
  * Have the model of `round`, whole and finite. Fails with VOUCH_E_REFUSED if what comes is not the
- * task runner's model, or as vch_calls_get_tensor does; then there are no values.
+ * task runner's model, or as vch_calls_get_tensors does; then there are no values.
  */
 VOUCH_MUST_CHECK vouch_code vch_global_model_need(vch_global_model *g, vch_calls *calls,
                                                   int32_t round, vouch_error *err);

@@ -1,5 +1,6 @@
 #include "fed/tensor/tensor.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,11 @@ vouch_span vch_tensor_bytes(const vch_tensor *t)
 
 bool vch_values_finite(const float *values, size_t count, size_t *out_index)
 {
-    for (size_t i = 0; i < count; i++) {
+    unsigned bad = 0;
+    for (size_t i = 0; i < count;
+         i++) /* without a way out, so that several are looked at at once */
+        bad |= !(fabsf(values[i]) <= FLT_MAX);
+    for (size_t i = 0; bad != 0 && i < count; i++) {
         if (!isfinite(values[i])) {
             *out_index = i;
             return false;
