@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Delete one refusal at a time from what decides, and see whether a test notices.
 
-usage: tools/mutate.py [--list] [--again] [--only PART]... [--limit N]
+usage: tools/mutate.py [--folder FOLDER]... [--list] [--again] [--only PART]... [--limit N]
 
 A mutant is a refusal that is not there: an `if` whose body refuses, one operand of its `||` chain, one operand of a
 boolean `&&` chain, or a call to a check. All mutants are compiled into one copy of the tree (build-mutate/) and
@@ -25,9 +25,12 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WORK = os.path.join(ROOT, "build-mutate")
 TREE, BUILD = os.path.join(WORK, "tree"), os.path.join(WORK, "tree", "build")
-FOLDERS = ["src/evidence", "src/collateral", "src/verify", "src/policy"]
-# the tests of those folders (verify/corpus is the corpus), and for policies the prompt
-SUITES = {"": ["evidence/", "collateral/", "policy/", "verify/"], "src/policy/": ["e2e/policy"]}
+FOLDERS = ["src/evidence", "src/collateral", "src/verify", "src/policy"]  # without --folder
+# which tests may notice: those of the appraisal (verify/corpus is the corpus), for policies the prompt, for what
+# others ask over the network the programs; of any other folder its own
+CORE = ["evidence/", "collateral/", "policy/", "verify/"]
+SUITES = {"src/evidence": CORE, "src/collateral": CORE, "src/verify": CORE, "src/policy": [*CORE, "e2e/policy"],
+          "src/result": ["result/", "identity/issuer", "e2e/verifyd"], "src/svc": ["svc/", "e2e/verifyd"]}
 # what handles a failure of the machine's is tried by failing every allocation; nothing else is
 ERROR_PATH = re.compile(r"\brc [!=]= VOUCH_OK|== NULL|!= NULL|VOUCH_E_|memory|lost")
 ERROR_TESTS = ["verify/memory"]
@@ -184,6 +187,12 @@ def all_mutants():
     return list(enumerate(found, 1))
 
 
+def suites(path):
+    """Beginnings of the names of the tests that may notice a mutant in `path`."""
+    folder = next(f for f in FOLDERS if path.startswith(f + "/"))
+    return SUITES.get(folder, [folder[len("src/"):] + "/"])
+
+
 def build(mutants):
     """Copy the tree, put the mutants in, build the programs and tests that are needed."""
     files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True,
@@ -211,8 +220,8 @@ def build(mutants):
     run_or_die(["ninja", "-C", BUILD, "build.ninja"])  # new tests are listed once meson has read them
     tests = json.loads(subprocess.run(["meson", "introspect", "--tests", BUILD], check=True, capture_output=True,
                                       text=True).stdout)
-    tests = [t for t in tests if any(t["name"].startswith(s) for names in SUITES.values() for s in names)]
-    run_or_die(["ninja", "-C", BUILD, "src/vouch", "src/vouch-sim",
+    tests = [t for t in tests if any(t["name"].startswith(s) for f in FOLDERS for s in suites(f + "/"))]
+    run_or_die(["ninja", "-C", BUILD, "src/vouch", "src/vouch-sim", "src/vouch-verifyd",
                 *(os.path.relpath(t["cmd"][0], BUILD) for t in tests if not t["name"].startswith("e2e/"))])
     return tests
 
@@ -234,7 +243,8 @@ def run_or_die(command):
 
 def passes(test, number):
     # a sample of the flipped bits (tests/verify/flips.h): all of them take longer than all other tests
-    env = dict(os.environ, VCH_MUTANT=str(number), VCH_FLIP_STRIDE="509", CMOCKA_MESSAGE_OUTPUT="TAP", **test["env"])
+    env = dict(os.environ, VCH_MUTANT=str(number), VCH_FLIP_STRIDE="509", CMOCKA_MESSAGE_OUTPUT="TAP",
+               VCH_TAP_STOP="1", **test["env"])
     try:
         done = subprocess.run(test["cmd"], env=env, cwd=test["workdir"], timeout=TIMEOUT, check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -254,8 +264,7 @@ def ordered(tests, key, path, killers):
     def rank(test):
         name = test["name"]
         return (name != own, -killers.get((path, name), 0), not name.startswith(folder), test["seconds"])
-    wanted = [s for prefix, names in SUITES.items() if path.startswith(prefix) for s in names]
-    return sorted((t for t in tests if any(t["name"].startswith(s) for s in wanted)), key=rank)
+    return sorted((t for t in tests if any(t["name"].startswith(s) for s in suites(path))), key=rank)
 
 
 def explanations():
@@ -301,11 +310,13 @@ def try_mutants(todo, tests, state):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--folder", action="append", default=[], help=f"of src/; otherwise {', '.join(FOLDERS)}")
     parser.add_argument("--list", action="store_true", help="name the mutants and stop")
     parser.add_argument("--again", action="store_true", help="also those that were killed before")
     parser.add_argument("--only", action="append", default=[], metavar="PART", help="of a mutant's name")
     parser.add_argument("--limit", type=int, default=0, help="try at most so many now")
     args = parser.parse_args()
+    FOLDERS[:] = [f.rstrip("/") for f in args.folder] or FOLDERS
     mutants = all_mutants()
     if args.list:
         for _, (_, (key, *_)) in mutants:
@@ -325,7 +336,7 @@ def main():
     try_mutants(todo[:args.limit or None], tests, state)
     keys = [m[0] for _, (_, m) in wanted]
     survived = [k for k in keys if k not in explained and k in state and not state[k]["killer"]]
-    stale = sorted(set(explained) - {m[0] for _, (_, m) in mutants})
+    stale = sorted(e for e in set(explained) - {m[0] for _, (_, m) in mutants} if e.startswith(tuple(FOLDERS)))
     untried = [k for k in keys if k not in explained and k not in state]
     killed = len(keys) - len(survived) - len(untried) - sum(k in explained for k in keys)
     for key in survived:

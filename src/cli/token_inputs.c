@@ -5,11 +5,10 @@
 #include "base/scope.h"
 #include "crypto/hash.h"
 #include "crypto/pem.h"
+#include "host/clock.h"
 #include "host/file.h"
 #include "identity/ita_request.h"
-#include "net/http_client.h"
 #include "policy/policy.h"
-#include "result/jwks.h"
 
 #define FILE_MAX_SIZE ((size_t)1 << 20)
 #define SHA256_SIZE 32
@@ -17,7 +16,7 @@
 void vch_token_inputs_drop(vch_token_inputs *inputs)
 {
     vch_buffer_drop(&inputs->token);
-    vouch_jwks_free(inputs->keys);
+    vch_issuer_set_drop(&inputs->issuer);
     vouch_policy_free(inputs->policy);
     for (size_t i = 0; i < VCH_TOKEN_CRLS_MAX; i++)
         vch_buffer_drop(&inputs->crl_der[i]);
@@ -40,62 +39,99 @@ static vouch_code read_token(const char *path, vch_token_inputs *out, vouch_erro
     return VOUCH_OK;
 }
 
-static vouch_code fetch(const vch_token_places *places, const char *url, size_t cap, bool plain,
-                        vch_buffer *out, vouch_error *err)
-{
-    VCH_SCOPED(vch_http_answer_drop) vch_http_answer answer = { 0 };
-    const vch_http_call call = {
-        .url = url, .ca_file = places->ca, .response_cap = cap, .plain_http = plain
-    };
-    vouch_code rc = vch_http_fetch(&call, &answer, err);
-    if (rc != VOUCH_OK)
-        return vouch_wrap(err, rc, "'%s'", url);
-    if (answer.status != 200)
-        return vouch_fail(err, VOUCH_E_NETWORK, "'%s' answered status %d", url, answer.status);
-    *out = answer.body;
-    answer.body = (vch_buffer) { 0 };
-    return VOUCH_OK;
-}
-
 static bool is_url(const char *text)
 {
     return strncmp(text, "https://", 8) == 0;
 }
 
-/* A CRL of each certificate that names one; the root names none. */
-static vouch_code fetch_crls(const vch_token_places *places, vch_token_inputs *out,
-                             vouch_error *err)
+/* The issuer's CRLs stand behind those that were given. */
+static void point_at_crls(vch_token_inputs *in)
 {
-    for (size_t k = 0; k < vch_jwks_count(out->keys); k++) {
-        const vch_cert_chain *chain = vch_jwks_at(out->keys, k)->chain;
-        for (size_t i = 0; i < vch_cert_chain_count(chain); i++) {
-            char url[VCH_CERT_CHAIN_URL_SIZE];
-            if (out->crl_count == VCH_TOKEN_CRLS_MAX
-                || vch_cert_chain_crl_url(chain, i, url, NULL) != VOUCH_OK)
-                continue;
-            vch_buffer *der = &out->crl_der[out->crl_count];
-            vouch_code rc = fetch(places, url, VCH_CERT_CHAIN_MAX_CRL_SIZE, true, der, err);
-            if (rc != VOUCH_OK)
-                return rc;
-            out->crls[out->crl_count++] = vch_buffer_span(der);
-        }
-    }
+    in->crl_count = 0;
+    for (size_t i = 0; i < in->crl_der_count; i++)
+        in->crls[in->crl_count++] = vch_buffer_span(&in->crl_der[i]);
+    for (size_t i = 0; i < in->issuer.text.crl_count; i++)
+        in->crls[in->crl_count++] = vch_buffer_span(&in->issuer.text.crl[i]);
+}
+
+static void say(const vch_token_places *places, vch_log_level level, const char *event,
+                const vouch_error *fault)
+{
+    char text[1024];
+    vch_log(places->log, level, event, VCH_STR("jwks", places->jwks),
+            VCH_STR("reason", vouch_error_text(fault, text, sizeof text)));
+}
+
+static vouch_code get_issuer(const vch_token_places *places, vch_issuer_way way,
+                             vch_token_inputs *in, vouch_error *err)
+{
+    const vch_issuer_source source = { .url = places->jwks,
+                                       .ca_file = places->ca,
+                                       .cache = places->cache,
+                                       .now_unix_s = vch_clock_unix_s(),
+                                       .at_unix_s = places->at_unix_s };
+    vch_issuer_set set = { 0 };
+    vouch_code rc = vch_issuer_fetch(&source, way, &set, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (set.unreachable)
+        say(places, VCH_LOG_WARN, "token.issuer_unreachable", &set.fault);
+    if (set.not_kept)
+        say(places, VCH_LOG_INFO, "token.not_kept", &set.cache_fault);
+    vch_issuer_set_drop(&in->issuer);
+    in->issuer = set;
+    point_at_crls(in);
     return VOUCH_OK;
 }
 
 static vouch_code read_keys(const vch_token_places *places, vch_token_inputs *out, vouch_error *err)
 {
     VCH_SCOPED(vch_buffer_drop) vch_buffer text = { 0 };
-    vouch_code rc = is_url(places->jwks)
-                        ? fetch(places, places->jwks, VOUCH_JWKS_MAX_SIZE, false, &text, err)
-                        : vch_file_read(places->jwks, FILE_MAX_SIZE, &text, err);
+    if (is_url(places->jwks))
+        return get_issuer(places, places->offline ? VCH_ISSUER_KEPT_ONLY : VCH_ISSUER_KEPT_FIRST,
+                          out, err);
+    vouch_code rc = vch_file_read(places->jwks, FILE_MAX_SIZE, &text, err);
     if (rc != VOUCH_OK)
         return rc;
-    rc = vouch_jwks_parse(vch_buffer_span(&text), &out->keys, &out->keys_fault);
+    rc = vouch_jwks_parse(vch_buffer_span(&text), &out->issuer.keys, &out->issuer.fault);
     if (rc == VOUCH_E_MEMORY)
         return vouch_fail(err, rc, "no memory for a key set");
-    out->keys_malformed = rc != VOUCH_OK; /* a verdict, not a failure */
-    return rc == VOUCH_OK && is_url(places->jwks) ? fetch_crls(places, out, err) : VOUCH_OK;
+    point_at_crls(out);
+    return VOUCH_OK; /* what is no key set gives a verdict */
+}
+
+bool vch_token_inputs_may_be_old(const vch_token_places *places, const vch_token_inputs *inputs,
+                                 const vouch_token_verdict *verdict)
+{
+    const char *sentence = NULL;
+    if (places->offline || !inputs->issuer.kept || vouch_token_verdict_reason_count(verdict) == 0)
+        return false;
+    switch (vouch_token_verdict_reason(verdict, 0, &sentence)) { /* the first one stopped it */
+    case VOUCH_TOKEN_KEY_UNKNOWN:
+    case VOUCH_TOKEN_ROOT:
+    case VOUCH_TOKEN_CHAIN:
+    case VOUCH_TOKEN_REVOKED:
+        return true;
+    case VOUCH_TOKEN_MALFORMED:
+    case VOUCH_TOKEN_SIGNATURE:
+    case VOUCH_TOKEN_ISSUER:
+    case VOUCH_TOKEN_TIME:
+    case VOUCH_TOKEN_NONCE:
+    case VOUCH_TOKEN_HELD_DATA:
+    case VOUCH_TOKEN_MEASUREMENT:
+    case VOUCH_TOKEN_DEBUG:
+    case VOUCH_TOKEN_TCB:
+    case VOUCH_TOKEN_SIMULATED:
+    case VOUCH_TOKEN_POLICY:
+        return false; /* the token's own fault */
+    }
+    return false;
+}
+
+vouch_code vch_token_inputs_renew(const vch_token_places *places, vch_token_inputs *inputs,
+                                  vouch_error *err)
+{
+    return get_issuer(places, VCH_ISSUER_FETCHED, inputs, err);
 }
 
 static vouch_code read_roots(const vch_texts *roots, vch_token_inputs *out, vouch_error *err)
@@ -123,13 +159,12 @@ static vouch_code read_roots(const vch_texts *roots, vch_token_inputs *out, vouc
 static vouch_code read_crls(const vch_texts *crls, vch_token_inputs *out, vouch_error *err)
 {
     for (size_t i = 0; i < crls->count; i++) {
-        if (out->crl_count == VCH_TOKEN_CRLS_MAX)
+        if (i == VCH_TOKEN_CRLS_MAX)
             return vouch_fail(err, VOUCH_E_CONFIG, "at most %d CRLs", VCH_TOKEN_CRLS_MAX);
-        vch_buffer *der = &out->crl_der[out->crl_count];
-        vouch_code rc = vch_file_read(crls->item[i], FILE_MAX_SIZE, der, err);
+        vouch_code rc = vch_file_read(crls->item[i], FILE_MAX_SIZE, &out->crl_der[i], err);
         if (rc != VOUCH_OK)
             return rc;
-        out->crls[out->crl_count++] = vch_buffer_span(der);
+        out->crl_der_count = i + 1;
     }
     return VOUCH_OK;
 }

@@ -177,6 +177,29 @@ static const char *shape_fault(const vch_cert_chain *chain)
     return NULL;
 }
 
+/* Exactly one DER value; NULL if not. */
+static X509_CRL *read_crl(vouch_span der)
+{
+    if (der.size == 0 || der.size > VCH_CERT_CHAIN_MAX_CRL_SIZE)
+        return NULL;
+    const unsigned char *at = der.data;
+    VCH_SCOPED(drop_crl) X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)der.size);
+    ERR_clear_error();
+    if (crl == NULL || at != der.data + der.size)
+        return NULL;
+    return VCH_MOVE(crl);
+}
+
+bool vch_cert_chain_crl_holds(vouch_span der, int64_t at_unix_s)
+{
+    VCH_SCOPED(drop_crl) X509_CRL *crl = read_crl(der);
+    time_t at = (time_t)at_unix_s;
+    if (crl == NULL || X509_CRL_get0_nextUpdate(crl) == NULL)
+        return false;
+    return X509_cmp_time(X509_CRL_get0_lastUpdate(crl), &at) < 0
+           && X509_cmp_time(X509_CRL_get0_nextUpdate(crl), &at) > 0;
+}
+
 static vouch_code add_crls(X509_STORE *store, const vch_cert_chain_rules *rules, vouch_error *err)
 {
     for (size_t i = 0; i < rules->crl_count; i++) {
@@ -184,10 +207,8 @@ static vouch_code add_crls(X509_STORE *store, const vch_cert_chain_rules *rules,
         if (der.size == 0 || der.size > VCH_CERT_CHAIN_MAX_CRL_SIZE)
             return vouch_fail(err, VOUCH_E_LIMIT, "CRL %zu has %zu bytes; 1 to %d are accepted", i,
                               der.size, VCH_CERT_CHAIN_MAX_CRL_SIZE);
-        const unsigned char *at = der.data;
-        VCH_SCOPED(drop_crl) X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)der.size);
-        ERR_clear_error();
-        if (crl == NULL || at != der.data + der.size)
+        VCH_SCOPED(drop_crl) X509_CRL *crl = read_crl(der);
+        if (crl == NULL)
             return vouch_fail(err, VOUCH_E_FORMAT, "CRL %zu cannot be read", i);
         if (X509_STORE_add_crl(store, crl) != 1)
             return vouch_fail(err, VOUCH_E_MEMORY, "no memory for a CRL");

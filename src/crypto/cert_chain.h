@@ -39,6 +39,10 @@ VOUCH_MUST_CHECK vouch_code vch_cert_chain_crl_url(const vch_cert_chain *chain, 
                                                    char out[static VCH_CERT_CHAIN_URL_SIZE],
                                                    vouch_error *err);
 
+/* Does the CRL (DER) hold at that moment, for the judge below? False also where it cannot be read
+ * or has no end. Whose it is and whether it is signed are not asked. */
+bool vch_cert_chain_crl_holds(vouch_span der, int64_t at_unix_s);
+
 typedef struct vch_cert_chain_rules {
     const uint8_t *root_sha256; /* pinned roots: root_count times 32 bytes, SHA-256 of DER */
     size_t root_count;          /* 0: nothing is trusted */

@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "crypto/cert_chain.h"
-#include "net/http_client.h"
-#include "result/jwks.h"
 
 #define URL_SIZE 512
 #define CA_MAX_SIZE ((size_t)1 << 20)
@@ -16,6 +14,7 @@
 typedef struct issuer {
     vouch_jwks *keys; /* NULL: not fetched yet */
     vch_issuer_text text;
+    bool kept; /* from the cache: nobody answered */
 } issuer;
 
 static void drop_issuer(issuer *i)
@@ -33,10 +32,11 @@ struct vch_issuer_keys {
     int64_t fetched_unix_s; /* under `lock`: last attempt */
     bool offline;           /* under `lock`: keys were put, none are fetched */
     vch_buffer ca_pem;
+    char *cache; /* NULL: nothing is kept */
 };
 
 vouch_code vch_issuer_keys_new(const vch_token_issuer *issuers, size_t count, vouch_span ca_pem,
-                               vch_issuer_keys **out, vouch_error *err)
+                               const char *cache, vch_issuer_keys **out, vouch_error *err)
 {
     vch_issuer_keys *k = calloc(1, sizeof *k);
     if (k == NULL)
@@ -48,7 +48,8 @@ vouch_code vch_issuer_keys_new(const vch_token_issuer *issuers, size_t count, vo
     VCH_SCOPED(vch_issuer_keys_drop) vch_issuer_keys *built = k;
     k->issuers = issuers;
     k->held = calloc(count + 1, sizeof *k->held);
-    if (k->held == NULL)
+    k->cache = cache != NULL ? strdup(cache) : NULL;
+    if (k->held == NULL || (cache != NULL && k->cache == NULL))
         return vouch_fail(err, VOUCH_E_MEMORY, "issuer keys: out of memory");
     k->count = count;
     k->ca_pem = vch_buffer_with_cap(CA_MAX_SIZE);
@@ -66,17 +67,10 @@ void vch_issuer_keys_free(vch_issuer_keys *k)
     for (size_t i = 0; i < k->count; i++)
         drop_issuer(&k->held[i]);
     free(k->held);
+    free(k->cache);
     vch_buffer_drop(&k->ca_pem);
     (void)pthread_rwlock_destroy(&k->lock);
     free(k);
-}
-
-void vch_issuer_text_drop(vch_issuer_text *text)
-{
-    vch_buffer_drop(&text->jwks);
-    for (size_t i = 0; i < VCH_ISSUER_CRLS_MAX; i++)
-        vch_buffer_drop(&text->crl[i]);
-    text->crl_count = 0;
 }
 
 static vouch_code copy(vouch_span bytes, size_t cap, vch_buffer *out, vouch_error *err)
@@ -102,72 +96,16 @@ static vouch_code parse(vouch_span jwks, issuer *out, vouch_error *err)
     return rc == VOUCH_OK ? vouch_jwks_parse(jwks, &out->keys, err) : rc;
 }
 
-static vouch_code fetch(const vch_issuer_keys *k, const char *url, size_t cap, bool plain,
-                        vch_buffer *out, vouch_error *err)
+/* Nothing is held of it yet: what was kept is better than nothing, and judged all the same. */
+static bool wants_kept(vch_issuer_keys *k, size_t index)
 {
-    const vch_http_call call = { .url = url,
-                                 .ca_pem = vch_buffer_span(&k->ca_pem),
-                                 .response_cap = cap,
-                                 .plain_http = plain,
-                                 .deadline_ms = FETCH_DEADLINE_MS };
-    VCH_SCOPED(vch_http_answer_drop) vch_http_answer answer = { 0 };
-    vouch_code rc = vch_http_fetch(&call, &answer, err);
-    if (rc == VOUCH_OK && answer.status != 200)
-        rc = vouch_fail(err, VOUCH_E_REFUSED, "status %d", answer.status);
-    if (rc != VOUCH_OK)
-        return vouch_wrap(err, rc, "fetching '%s'", url);
-    *out = answer.body;
-    answer.body = (vch_buffer) { 0 };
-    return VOUCH_OK;
+    (void)pthread_rwlock_rdlock(&k->lock);
+    bool wants = k->cache != NULL && k->held[index].keys == NULL;
+    (void)pthread_rwlock_unlock(&k->lock);
+    return wants;
 }
 
-/* The addresses of CRLs that the certificates of a key set name, each once. */
-typedef struct addresses {
-    char url[VCH_ISSUER_CRLS_MAX][VCH_CERT_CHAIN_URL_SIZE];
-    size_t count;
-} addresses;
-
-static vouch_code note_address(addresses *list, const char *url, vouch_error *err)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        if (strcmp(list->url[i], url) == 0)
-            return VOUCH_OK;
-    }
-    if (list->count == VCH_ISSUER_CRLS_MAX)
-        return vouch_fail(err, VOUCH_E_LIMIT, "its certificates name more than %d CRLs",
-                          VCH_ISSUER_CRLS_MAX);
-    memcpy(list->url[list->count++], url, strlen(url) + 1);
-    return VOUCH_OK;
-}
-
-static vouch_code find_addresses(const vouch_jwks *keys, addresses *out, vouch_error *err)
-{
-    for (size_t k = 0; k < vch_jwks_count(keys); k++) {
-        const vch_cert_chain *chain = vch_jwks_at(keys, k)->chain;
-        for (size_t i = 0; i < vch_cert_chain_count(chain); i++) {
-            char url[VCH_CERT_CHAIN_URL_SIZE];
-            if (vch_cert_chain_crl_url(chain, i, url, NULL) != VOUCH_OK)
-                continue; /* a root names none */
-            vouch_code rc = note_address(out, url, err);
-            if (rc != VOUCH_OK)
-                return rc;
-        }
-    }
-    return VOUCH_OK;
-}
-
-static vouch_code fetch_crls(const vch_issuer_keys *k, issuer *out, vouch_error *err)
-{
-    addresses list = { 0 };
-    vouch_code rc = find_addresses(out->keys, &list, err);
-    for (size_t i = 0; i < list.count && rc == VOUCH_OK; i++) {
-        rc = fetch(k, list.url[i], VCH_CERT_CHAIN_MAX_CRL_SIZE, true, &out->text.crl[i], err);
-        out->text.crl_count = i + 1;
-    }
-    return rc;
-}
-
-static vouch_code fetch_one(vch_issuer_keys *k, size_t index, vouch_error *err)
+static vouch_code fetch_one(vch_issuer_keys *k, size_t index, int64_t now_unix_s, vouch_error *err)
 {
     const char *base = k->issuers[index].base_url;
     size_t size = strlen(base);
@@ -176,15 +114,29 @@ static vouch_code fetch_one(vch_issuer_keys *k, size_t index, vouch_error *err)
         snprintf(url, sizeof url, "%s%scerts", base, size > 0 && base[size - 1] == '/' ? "" : "/");
     if (written < 0 || (size_t)written >= sizeof url)
         return vouch_fail(err, VOUCH_E_CONFIG, "the issuer's address is too long");
-    VCH_SCOPED(vch_buffer_drop) vch_buffer jwks = { 0 };
-    VCH_SCOPED(drop_issuer) issuer fresh = { 0 };
-    vouch_code rc = fetch(k, url, VOUCH_JWKS_MAX_SIZE, false, &jwks, err);
-    if (rc == VOUCH_OK)
-        rc = parse(vch_buffer_span(&jwks), &fresh, err);
-    if (rc == VOUCH_OK)
-        rc = fetch_crls(k, &fresh, err);
+    const vch_issuer_source source = { .url = url,
+                                       .ca_pem = vch_buffer_span(&k->ca_pem),
+                                       .cache = k->cache,
+                                       .now_unix_s = now_unix_s,
+                                       .at_unix_s = now_unix_s,
+                                       .deadline_ms = FETCH_DEADLINE_MS };
+    VCH_SCOPED(vch_issuer_set_drop) vch_issuer_set set = { 0 };
+    vouch_code rc = vch_issuer_fetch(&source, VCH_ISSUER_FETCHED, &set, err);
+    if (rc != VOUCH_OK && wants_kept(k, index)
+        && vch_issuer_fetch(&source, VCH_ISSUER_KEPT_ONLY, &set, NULL) == VOUCH_OK)
+        rc = VOUCH_OK;
+    if (rc == VOUCH_OK && set.keys == NULL) {
+        rc = set.fault.code;
+        if (err != NULL)
+            *err = set.fault;
+    }
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "the token keys of '%s'", base);
+    VCH_SCOPED(drop_issuer) issuer fresh = { 0 };
+    fresh.keys = set.keys; /* one by one: gcc 12 clears bytes of the text for padding otherwise */
+    fresh.text = set.text;
+    fresh.kept = set.kept;
+    set = (vch_issuer_set) { 0 };
     replace(k, index, &fresh);
     return VOUCH_OK;
 }
@@ -198,7 +150,7 @@ vouch_code vch_issuer_keys_fetch(vch_issuer_keys *k, int64_t now_unix_s, vouch_e
     (void)pthread_rwlock_unlock(&k->lock);
     for (size_t i = 0; i < k->count; i++) {
         vouch_error reason = { 0 };
-        vouch_code one = fetch_one(k, i, &reason);
+        vouch_code one = fetch_one(k, i, now_unix_s, &reason);
         if (one == VOUCH_OK) {
             got++;
             continue;
@@ -216,7 +168,10 @@ vouch_code vch_issuer_keys_refresh(vch_issuer_keys *k, int64_t now_unix_s, vouch
 {
     (void)pthread_rwlock_rdlock(&k->lock);
     int64_t age_s = now_unix_s - k->fetched_unix_s;
-    bool due = !k->offline && (age_s >= VCH_ISSUER_REFRESH_S || age_s < 0);
+    int64_t due_s = VCH_ISSUER_REFRESH_S;
+    for (size_t i = 0; i < k->count; i++)
+        due_s = k->held[i].kept ? VCH_ISSUER_REFETCH_S : due_s;
+    bool due = !k->offline && (age_s >= due_s || age_s < 0);
     (void)pthread_rwlock_unlock(&k->lock);
     return due ? vch_issuer_keys_fetch(k, now_unix_s, err) : VOUCH_OK;
 }

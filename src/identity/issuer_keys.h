@@ -10,32 +10,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buffer.h"
 #include "base/scope.h"
 #include "identity/attestation_file.h"
+#include "identity/issuer_fetch.h"
 #include "vouch/error.h"
 #include "vouch/span.h"
 #include "vouch/token.h"
 
-#define VCH_ISSUER_CRLS_MAX 8     /* of one issuer */
-#define VCH_ISSUER_REFRESH_S 3600 /* key set and CRLs are fetched ahead so often */
-#define VCH_ISSUER_REFETCH_S 60   /* an unknown key id asks the issuer again, at most so often */
+#define VCH_ISSUER_REFETCH_S 60 /* an unknown key id asks the issuer again, at most so often */
 
 typedef struct vch_issuer_keys vch_issuer_keys;
 
-/* `issuers` is kept. `ca_pem` (copied; may be empty): roots for TLS to the issuers. */
+/* `issuers` is kept. `ca_pem` (copied; may be empty): roots for TLS to the issuers. `cache` (copied;
+ * may be NULL): the directory where what was fetched is kept (issuer_cache.h). */
 VOUCH_MUST_CHECK vouch_code vch_issuer_keys_new(const vch_token_issuer *issuers, size_t count,
-                                                vouch_span ca_pem, vch_issuer_keys **out,
-                                                vouch_error *err);
+                                                vouch_span ca_pem, const char *cache,
+                                                vch_issuer_keys **out, vouch_error *err);
 void vch_issuer_keys_free(vch_issuer_keys *k);
 VCH_DEFINE_DROP(vch_issuer_keys_drop, vch_issuer_keys, vch_issuer_keys_free)
 
 /* Fetch <base_url>/certs of every issuer, and the CRLs that its certificates name; blocks. What
- * cannot be had stays as it was. Fails if none could be had. */
+ * cannot be had stays as it was, and is taken from the cache where there is nothing yet. Fails if
+ * none could be had. */
 VOUCH_MUST_CHECK vouch_code vch_issuer_keys_fetch(vch_issuer_keys *k, int64_t now_unix_s,
                                                   vouch_error *err);
 
-/* The same if it is VCH_ISSUER_REFRESH_S ago: from a background thread, so that nobody who is
+/* The same if it is VCH_ISSUER_REFRESH_S ago, or VCH_ISSUER_REFETCH_S with keys from the cache: from a background thread, so that nobody who is
  * admitted waits for it. */
 VOUCH_MUST_CHECK vouch_code vch_issuer_keys_refresh(vch_issuer_keys *k, int64_t now_unix_s,
                                                     vouch_error *err);
@@ -47,15 +47,8 @@ VOUCH_MUST_CHECK vouch_code vch_issuer_keys_put(vch_issuer_keys *k, vouch_span j
                                                 vouch_error *err);
 
 /* The first issuer's key set and CRLs as they came; no key set: there is none yet. Drop it. */
-typedef struct vch_issuer_text {
-    vch_buffer jwks;
-    vch_buffer crl[VCH_ISSUER_CRLS_MAX];
-    size_t crl_count;
-} vch_issuer_text;
-
 VOUCH_MUST_CHECK vouch_code vch_issuer_keys_text(vch_issuer_keys *k, vch_issuer_text *out,
                                                  vouch_error *err);
-void vch_issuer_text_drop(vch_issuer_text *text); /* safe twice and on a zeroed value */
 
 /*
  * Judge a token against each issuer; `expected` is filled but for keys, roots and base URL.

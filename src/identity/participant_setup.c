@@ -13,6 +13,7 @@
 #define DEVICE_TIMEOUT_MS 20000
 #define CA_FILE_MAX_SIZE ((size_t)1 << 20)
 #define API_KEY_FILE_MAX_SIZE 4096
+#define ISSUERS_DIR "issuers" /* of the state: key sets and CRLs of the token issuers */
 
 /* What the start-up needs, found out once. */
 typedef struct needs {
@@ -185,6 +186,17 @@ static vouch_code make_client(vch_participant *p, const char *api_key, vouch_spa
     return vch_ita_client_new(&options, &p->verifier, err);
 }
 
+/* Beside the sealed identity: they outlive the process, too, so that it starts while nobody answers. */
+static vouch_code make_issuers(vch_participant *p, vouch_span ca, vouch_error *err)
+{
+    char cache[VCH_PATH_SIZE];
+    vouch_code rc = p->state != NULL ? vch_path_join(p->state, ISSUERS_DIR, cache, err) : VOUCH_OK;
+    if (rc == VOUCH_OK)
+        rc = vch_issuer_keys_new(p->federation->issuers, p->federation->issuer_count, ca,
+                                 p->state != NULL ? cache : NULL, &p->issuers, err);
+    return rc;
+}
+
 static vouch_code set_up_verifier(vch_participant *p, const char *api_key, const needs *n,
                                   vouch_error *err)
 {
@@ -194,8 +206,7 @@ static vouch_code set_up_verifier(vch_participant *p, const char *api_key, const
         return VOUCH_OK;
     vouch_code rc = read_verifier_ca(p, &ca, err);
     if (rc == VOUCH_OK)
-        rc = vch_issuer_keys_new(p->federation->issuers, p->federation->issuer_count,
-                                 vch_buffer_span(&ca), &p->issuers, err);
+        rc = make_issuers(p, vch_buffer_span(&ca), err);
     if (rc == VOUCH_OK)
         rc = vch_issuer_keys_fetch(p->issuers, vch_participant_now(p), err);
     if (rc == VOUCH_OK && n->token)

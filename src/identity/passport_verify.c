@@ -154,7 +154,8 @@ static vouch_code make_issuers(const vch_passport_contents *c, const vch_passpor
     if (e->file == NULL || c->token.size == 0)
         return VOUCH_OK;
     const vch_federation *f = vch_attestation_file_federation(e->file);
-    vouch_code rc = vch_issuer_keys_new(f->issuers, f->issuer_count, (vouch_span) { 0 }, out, err);
+    vouch_code rc =
+        vch_issuer_keys_new(f->issuers, f->issuer_count, (vouch_span) { 0 }, NULL, out, err);
     if (rc != VOUCH_OK)
         return rc;
     /* A key set that cannot be read is the passport's fault: the token step then finds no keys. */

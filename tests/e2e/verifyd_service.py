@@ -3,6 +3,7 @@ import base64
 import hashlib
 import http.client
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -38,6 +39,7 @@ class Stage:
     def __init__(self, programs):
         self.programs = pathlib.Path(programs).resolve()
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="vouch-verifyd-test-"))
+        os.environ["XDG_CACHE_HOME"] = str(self.dir / "cache")  # not the user's
         self.tdx = set()
         self.services = []
 

@@ -962,7 +962,7 @@ static void issuers_whose_keys_never_came_leave_it_open(void **state)
     vch_admission a = { 0 };
     visit v;
     const vch_federation *f = vch_attestation_file_federation(w.file);
-    CHECK(vch_issuer_keys_new(f->issuers, f->issuer_count, (vouch_span) { 0 }, &empty, NULL)
+    CHECK(vch_issuer_keys_new(f->issuers, f->issuer_count, (vouch_span) { 0 }, NULL, &empty, NULL)
           == VOUCH_OK);
     CHECK(vch_issuer_keys_put(empty, vch_span_str("no key set"), NULL, 0, NULL) != VOUCH_OK);
     begin(&v, WORLD_COL1);

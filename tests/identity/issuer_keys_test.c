@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "check.h"
+#include "identity/issuer_cache.h"
 #include "result/jwks.h"
 #include "world.h"
 
@@ -33,7 +34,7 @@ static vch_issuer_keys *make(const vch_token_issuer *issuers, size_t count)
 {
     vouch_error err = { 0 };
     vch_issuer_keys *k = NULL;
-    CHECK_OK(vch_issuer_keys_new(issuers, count, (vouch_span) { 0 }, &k, &err), &err);
+    CHECK_OK(vch_issuer_keys_new(issuers, count, (vouch_span) { 0 }, NULL, &k, &err), &err);
     return k;
 }
 
@@ -174,6 +175,52 @@ static void an_issuer_that_cannot_be_reached_is_an_error(void **state)
     vch_issuer_keys_free(k);
 }
 
+/* At a start: the issuer is away, and what it published before is at hand. */
+static void where_nobody_answers_what_was_kept_is_judged_with_until_somebody_does(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    char dir[VCH_PATH_SIZE];
+    vch_token_issuer nobody = { .base_url = "https://127.0.0.1:1/" };
+    memcpy(nobody.root, w.issuer.root_sha256, 32);
+    VCH_SCOPED(vch_issuer_text_drop) vch_issuer_text text = { 0 };
+    vch_issuer_keys *k = NULL;
+    CHECK_OK(vch_dir_make_temporary(NULL, "vouch-issuer-keys-", dir, &err), &err);
+    CHECK_OK(vch_issuer_keys_new(&nobody, 1, (vouch_span) { 0 }, dir, &k, &err), &err);
+    CHECK(vch_issuer_keys_fetch(k, ISSUER_NOW, &err) == VOUCH_E_NETWORK); /* nothing is kept */
+    CHECK_OK(vch_issuer_cache_put(dir, "https://127.0.0.1:1/certs", vch_buffer_span(&jwks),
+                                  ISSUER_NOW - 86400, &err),
+             &err);
+    CHECK(vch_issuer_keys_fetch(k, ISSUER_NOW, &err) == VOUCH_E_NETWORK); /* no CRLs */
+    CHECK_OK(vch_issuer_cache_put(dir, "http://127.0.0.1/crl/root.der", w.issuer.crls[0],
+                                  ISSUER_NOW - 86400, &err),
+             &err);
+    CHECK_OK(vch_issuer_cache_put(dir, "http://127.0.0.1/crl/ca.der", w.issuer.crls[1],
+                                  ISSUER_NOW - 86400, &err),
+             &err);
+    CHECK_OK(vch_issuer_keys_fetch(k, ISSUER_NOW, &err), &err);
+    CHECK_OK(vch_issuer_keys_text(k, &text, &err), &err);
+    CHECK(vch_span_equal(vch_buffer_span(&text.jwks), vch_buffer_span(&jwks)));
+    CHECK(text.crl_count == 2 && vch_span_equal(vch_buffer_span(&text.crl[1]), w.issuer.crls[0]));
+    world_evidence evidence;
+    world_token parts;
+    VCH_SCOPED(vch_buffer_drop) vch_buffer token = vch_buffer_with_cap(VOUCH_TOKEN_MAX_SIZE);
+    world_evidence_begin(&w, WORLD_COL1, &evidence);
+    world_issue(&w, &evidence);
+    world_token_usual(&evidence, &parts);
+    world_token_make(&w, &evidence, &parts, &token);
+    CHECK(first_reason(k, vch_buffer_span(&token))
+          == VOUCH_TOKEN_SIMULATED); /* key and CRLs hold */
+    world_evidence_drop(&evidence);
+    CHECK_OK(vch_issuer_keys_refresh(k, ISSUER_NOW + VCH_ISSUER_REFETCH_S - 1, &err), &err);
+    CHECK(vch_issuer_keys_refresh(k, ISSUER_NOW + VCH_ISSUER_REFETCH_S, &err) == VOUCH_E_NETWORK);
+    vch_issuer_text_drop(&text);
+    CHECK_OK(vch_issuer_keys_text(k, &text, &err), &err); /* what is held goes on to count */
+    CHECK(text.crl_count == 2);
+    vch_issuer_keys_free(k);
+    CHECK_OK(vch_dir_remove_tree(dir, &err), &err);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +230,7 @@ int main(void)
         TEST(keys_without_crls_make_no_token_count),
         TEST(without_any_keys_there_is_no_verdict),
         TEST(an_issuer_that_cannot_be_reached_is_an_error),
+        TEST(where_nobody_answers_what_was_kept_is_judged_with_until_somebody_does),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

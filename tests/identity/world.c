@@ -119,9 +119,9 @@ void world_set_policy(world *w, const world_policy *p)
     const vch_federation *f = vch_attestation_file_federation(w->file);
     const vch_root_pins pins = { .sha256 = f->roots, .count = f->root_count };
     CHECK_OK(vch_collateral_cache_from_path(w->collateral_dir, &pins, &w->collateral, &err), &err);
-    CHECK_OK(
-        vch_issuer_keys_new(f->issuers, f->issuer_count, (vouch_span) { 0 }, &w->issuers, &err),
-        &err);
+    CHECK_OK(vch_issuer_keys_new(f->issuers, f->issuer_count, (vouch_span) { 0 }, NULL, &w->issuers,
+                                 &err),
+             &err);
     put_keys(w);
 }
 
