@@ -227,6 +227,13 @@ def models_equal(python, ours, theirs, wanted_round):
     assert done.returncode == 0, done.stderr
 
 
+def model_is_of_round(python, path, wanted):
+    code = ("import sys\nfrom openfl.protocols import utils\nfrom openfl.pipelines import NoCompressionPipeline\n"
+            "print(utils.deconstruct_model_proto(utils.load_proto(sys.argv[1]), NoCompressionPipeline())[1])\n")
+    done = subprocess.run([python, "-c", code, path], text=True, capture_output=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.split()[-1] == str(wanted), (done.stdout, done.stderr)
+
+
 def table(title, *cells):
     """A line of a table that the run prints at its end; see tools/run_tests.py."""
     print(f"# row {title} | " + " | ".join(cells), flush=True)

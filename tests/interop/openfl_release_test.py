@@ -207,7 +207,13 @@ def real_aggregators_start_on_the_same_inputs():
 def compare(site, real):
     other, run = ENV[real]
     run.result()
-    peer.models_equal(ENV["fx"].parent / "python", site / "save/final.pbuf", other / "save/last.pbuf", 3)
+    python = ENV["fx"].parent / "python"
+    peer.models_equal(python, site / "save/final.pbuf", other / "save/last.pbuf", 3)
+    if peer.number(RELEASE) < (1, 7):  # ... and last.pbuf is the same file, as theirs is
+        peer.models_equal(python, site / "save/last.pbuf", other / "save/last.pbuf", 3)
+    else:  # the model of the round before: the real one ran one round more, so ours is of another round
+        assert (site / "save/last.pbuf").read_bytes() != (site / "save/final.pbuf").read_bytes()
+        peer.model_is_of_round(python, site / "save/last.pbuf", 2)
 
 
 def against_our_aggregator(label, real, made_in, collaborators, **plan):

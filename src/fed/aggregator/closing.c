@@ -78,24 +78,37 @@ static vouch_code report_metrics(vch_aggregator *a, vch_closing *end, vouch_erro
     return VOUCH_OK;
 }
 
-static vouch_code save(vch_aggregator *a, const char *path, vouch_error *err)
+static vouch_code save(vch_aggregator *a, const char *path, const vch_model *model,
+                       vouch_error *err)
 {
     if (!a->options.keep_models)
         return VOUCH_OK;
-    return vch_model_file_write(a->options.directory, path, &a->pipeline, &a->model, err);
+    return vch_model_file_write(a->options.directory, path, &a->pipeline, model, err);
 }
 
-/* As OpenFL: best and last are the model that the round started from. */
+/* As OpenFL: best is the model that the round started from, and last is it since 1.7. */
 static vouch_code save_start_of_round(vch_aggregator *a, vch_closing *end, vouch_error *err)
 {
     if (end->has_score && (!a->has_best || end->score > a->best)) {
         end->best = end->score;
         end->has_best = true;
-        vouch_code rc = save(a, a->view->best_state_path, err);
+        vouch_code rc = save(a, a->view->best_state_path, &a->model, err);
         if (rc != VOUCH_OK)
             return rc;
     }
-    return save(a, a->view->last_state_path, err);
+    if (a->view->release->last_is_result)
+        return VOUCH_OK;
+    return save(a, a->view->last_state_path, &a->model, err);
+}
+
+/* Until 1.6 last is what the round made, in the round that begins with it. */
+static vouch_code save_result_of_round(vch_aggregator *a, vouch_error *err)
+{
+    vch_model result = a->model; /* borrows its tensors */
+    result.round++;
+    if (!a->view->release->last_is_result)
+        return VOUCH_OK;
+    return save(a, a->view->last_state_path, &result, err);
 }
 
 static vouch_code make_next_model(vch_aggregator *a, const vch_closing *end, vouch_error *err)
@@ -129,7 +142,7 @@ vouch_code vch_aggregator_save_final(vch_aggregator *a, vouch_error *err)
     char final[VCH_PATH_SIZE];
     vouch_code rc = vch_model_file_final_path(a->options.plan, final, err);
     if (rc == VOUCH_OK)
-        rc = save(a, final, err);
+        rc = save(a, final, &a->model, err);
     if (rc == VOUCH_OK)
         vch_log(a->options.log, VCH_LOG_INFO, "federation.finished",
                 VCH_INT("rounds", a->view->rounds),
@@ -224,7 +237,9 @@ vouch_code vch_aggregator_close_round(vch_aggregator *a, vouch_error *err)
             a->closing.stage = VCH_CLOSING_STORE;
     }
     if (rc == VOUCH_OK && a->closing.stage == VCH_CLOSING_STORE) {
-        rc = store(a, err);
+        rc = save_result_of_round(a, err);
+        if (rc == VOUCH_OK)
+            rc = store(a, err);
         if (rc == VOUCH_OK)
             a->closing.stage = VCH_CLOSING_STORING;
     }

@@ -1,6 +1,6 @@
 /*
- * Model files as OpenFL reads them: best and last carry the model that the round started from, as
- * OpenFL's do; `final` beside `last` carries what the last round made of it, which OpenFL never
+ * Model files as OpenFL reads them: best and last carry what the plan's release of OpenFL has in
+ * them; `final` beside `last` carries what the last round made, which OpenFL from 1.7 on never
  * writes. Each is written whole or not at all. docs/openfl_interop.md section 7.
  */
 #ifndef VCH_FED_AGGREGATOR_MODEL_FILE_H

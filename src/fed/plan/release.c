@@ -121,8 +121,8 @@ static const struct {
 
 /* In the order of R15 to R19. */
 static const vch_release releases[] = {
-    { .name = "1.5", .always_delta = true },
-    { .name = "1.6", .always_delta = true },
+    { .name = "1.5", .always_delta = true, .last_is_result = true },
+    { .name = "1.6", .always_delta = true, .last_is_result = true },
     { .name = "1.7" },
     { .name = "1.8" },
     { .name = "1.9", .float32_sum = true },

@@ -34,12 +34,17 @@
     "  locally_tuned_model_validation: {function: validate, kwargs: {apply: local}}\n"             \
     "  train: {function: train_batches, kwargs: {}}\n"
 
-static inline vch_plan *sample_plan(const char *plan_text, const char *cols_text)
+/* As OpenFL's `release` has it; NULL: the default. */
+static inline vch_plan *sample_plan_of(const char *release, const char *plan_text,
+                                       const char *cols_text)
 {
     vouch_error err = { 0 };
     vch_faults faults = { 0 };
     vch_plan *plan = NULL;
-    const vch_plan_source source = { .plan_name = "plan.yaml",
+    const vch_release *of = NULL;
+    CHECK(release == NULL || vch_release_find(release, &of, NULL) == VOUCH_OK);
+    const vch_plan_source source = { .release = of,
+                                     .plan_name = "plan.yaml",
                                      .plan = vch_span_str(plan_text),
                                      .cols_name = "cols.yaml",
                                      .cols = vch_span_str(cols_text) };
@@ -48,6 +53,11 @@ static inline vch_plan *sample_plan(const char *plan_text, const char *cols_text
         fail_msg("%s", faults.count > 0 ? faults.item[0].text : err.frame[0]);
     vch_faults_done(&faults);
     return plan;
+}
+
+static inline vch_plan *sample_plan(const char *plan_text, const char *cols_text)
+{
+    return sample_plan_of(NULL, plan_text, cols_text);
 }
 
 static inline void sample_tensor(vch_model *m, const char *name, int32_t rows, int32_t columns)

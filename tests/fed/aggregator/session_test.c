@@ -1,6 +1,7 @@
 /* The aggregator's five methods over real sockets: every answer that a client may depend on. The
  * clock is the test's; the peer is admitted by identity, as one of OpenFL's PKI. */
 #include "fed/aggregator/aggregator.h"
+#include "fed/aggregator/model_file.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -103,11 +104,11 @@ static void make_server(fixture *f)
     CHECK_OK(vch_grpc_client_connect(&to, &f->client, &err), &err);
 }
 
-static fixture *start(const char *plan_text, const char *cols)
+static fixture *start_release(const char *release, const char *plan_text, const char *cols)
 {
     static fixture f;
     vouch_error err = { 0 };
-    f = (fixture) { .plan = sample_plan(plan_text, cols), .model = sample_model() };
+    f = (fixture) { .plan = sample_plan_of(release, plan_text, cols), .model = sample_model() };
     f.view = vch_plan_look(f.plan);
     clock_ms = 1000;
     CHECK_OK(vch_dir_make_temporary(NULL, "vouch-session-", f.directory, &err), &err);
@@ -125,6 +126,11 @@ static fixture *start(const char *plan_text, const char *cols)
     make_server(&f);
     vch_aggregator_start(f.aggregator);
     return &f;
+}
+
+static fixture *start(const char *plan_text, const char *cols)
+{
+    return start_release(NULL, plan_text, cols);
 }
 
 static void stop(fixture *f)
@@ -592,6 +598,43 @@ static void after_the_last_round_everybody_is_told_and_the_models_are_saved(void
     stop(f);
 }
 
+static vch_model saved(const fixture *f, const char *name)
+{
+    vouch_error err = { 0 };
+    vch_model m = { 0 };
+    CHECK_OK(vch_model_file_read(f->directory, name, vch_pipeline_plain(), &m, &err), &err);
+    return m;
+}
+
+static void last_is_what_the_round_made_until_1_6_and_what_it_started_from_since(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *release;
+        int32_t round;
+    } cases[] = { { "1.5.1", 3 }, { "1.6", 3 }, { "1.7.1", 2 }, { "1.8", 2 }, { "1.9", 2 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fixture *f = start_release(cases[i].release, SAMPLE_PLAN_HEAD, "collaborators: [client]\n");
+        for (int32_t round = 0; round < 3; round++) {
+            vch_model update = trained(f, (float)(round + 1));
+            CHECK(get_tasks(f)->round == round);
+            report_all(f, round, &update);
+            vch_model_done(&update);
+        }
+        CHECK(get_tasks(f)->quit);
+        vch_model last = saved(f, "save/last.pbuf");
+        vch_model final = saved(f, "save/final.pbuf");
+        CHECK(final.round == 3 && last.round == cases[i].round);
+        bool same = memcmp(last.tensor[0].values, final.tensor[0].values,
+                           last.tensor[0].shape.count * sizeof(float))
+                    == 0;
+        CHECK(same == (cases[i].round == 3));
+        vch_model_done(&last);
+        vch_model_done(&final);
+        stop(f);
+    }
+}
+
 static int make_keys(void **state)
 {
     (void)state;
@@ -624,6 +667,7 @@ int main(void)
         TEST(deltas_are_served_where_the_plan_has_them),
         TEST(one_that_is_done_waits_in_a_long_poll_that_ends),
         TEST(after_the_last_round_everybody_is_told_and_the_models_are_saved),
+        TEST(last_is_what_the_round_made_until_1_6_and_what_it_started_from_since),
     };
     return cmocka_run_group_tests(tests, make_keys, drop_keys);
 }

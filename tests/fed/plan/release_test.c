@@ -34,6 +34,7 @@ static void arithmetic_changed_with_1_7_and_1_9(void **state)
         const vch_release *r = NULL;
         CHECK(vch_release_find(names[i], &r, NULL) == VOUCH_OK);
         CHECK(r->always_delta == (i < 2));
+        CHECK(r->last_is_result == (i < 2));
         CHECK(r->float32_sum == (i == 4));
     }
 }
