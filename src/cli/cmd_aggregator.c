@@ -20,6 +20,7 @@
 
 #define COMMAND "vouch aggregator start"
 #define METRICS_FILE "logs/aggregator_metrics.jsonl"
+#define ROUNDS_FILE "logs/aggregator_metrics.txt" /* OpenFL's MetricWriter */
 #define WORKERS 2
 #define WAITING_MAX 2000   /* appraisals that may wait for a worker: as many as may be ungated */
 #define CARE_MS 2000       /* renewed certificates, standing of peers */
@@ -126,7 +127,7 @@ typedef struct service {
     vch_site_policy *policy;
     vch_quarantine *quarantine;
     bool laggards_named; /* those who did not come back after the last change of policy */
-    FILE *metrics_file;
+    FILE *metrics_file, *rounds_file;
     vch_metrics metrics;
     bool is_done;  /* everybody was told */
     vouch_code rc; /* how the federation ended */
@@ -147,6 +148,9 @@ static void drop_service(service *s)
     vch_quarantine_free(s->quarantine);
     if (s->metrics_file != NULL)
         (void)fclose(s->metrics_file);
+    if (s->rounds_file != NULL)
+        (void)fclose(s->rounds_file);
+    vch_buffer_drop(&s->metrics.round);
 }
 
 static void on_stopped(void *context)
@@ -260,7 +264,15 @@ static vouch_code open_metrics(service *s, vouch_error *err)
     s->metrics_file = fopen(METRICS_FILE, "ae");
     if (s->metrics_file == NULL)
         return vouch_fail(err, VOUCH_E_IO, "cannot write '%s'", METRICS_FILE);
-    s->metrics = (vch_metrics) { .lines = s->rt->out, .json = s->metrics_file };
+    if (s->site.view->write_logs && s->site.view->release->round_metrics) {
+        s->rounds_file = fopen(ROUNDS_FILE, "ae");
+        if (s->rounds_file == NULL)
+            return vouch_fail(err, VOUCH_E_IO, "cannot write '%s'", ROUNDS_FILE);
+    }
+    s->metrics = (vch_metrics) { .lines = s->rt->out,
+                                 .json = s->metrics_file,
+                                 .rounds = s->rounds_file,
+                                 .is_numbered = s->site.view->release->round_metrics_numbered };
     return VOUCH_OK;
 }
 

@@ -3,6 +3,7 @@
 
 usage: plain_federation_test.py DIRECTORY-OF-PROGRAMS
 """
+import ast
 import json
 import pathlib
 import re
@@ -21,6 +22,7 @@ PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-plain-"))
 NAMES = ("col1", "col2", "col3")
 LOG = ("--log-format", "json", "--log-level", "info")
+LOGS = {"    db_store_rounds: 2\n": "    db_store_rounds: 2\n    write_logs: true\n"}
 STRAGGLERS = """straggler_handling_policy:
   template: openfl.component.aggregator.straggler_handling.CutoffTimePolicy
   settings: {straggler_cutoff_time: 1, minimum_reporting: 2}
@@ -43,7 +45,7 @@ def our_commands_make_the_workspaces_and_the_pki():
     ENV["plan"] = (STAGE / "template/plan/plan.yaml").read_text()
     ENV["port"] = free_port()
     agg = ENV["agg"] = Site(STAGE / "aggregator", PROGRAMS)
-    write_plan(agg)
+    write_plan(agg, **LOGS)
     agg.run("vouch", "workspace", "certify")
     agg.run("vouch", "aggregator", "generate-cert-request", "--fqdn", "localhost")
     agg.run("vouch", "aggregator", "certify", "--fqdn", "localhost", "-s")
@@ -52,7 +54,7 @@ def our_commands_make_the_workspaces_and_the_pki():
         site.run("vouch", "collaborator", "generate-cert-request", "-n", name, "-s")
         agg.run("vouch", "collaborator", "certify", "-r", site / f"col_{name}_to_agg_cert_request.zip", "-s")
         site.run("vouch", "collaborator", "certify", "-i", agg / f"agg_to_col_{name}_signed_cert.zip")
-        write_plan(site)
+        write_plan(site, **LOGS)
         shutil.copy(DIGITS, site / "data/optdigits.csv")
         (site / "plan/data.yaml").write_text(f"{name},data/optdigits.csv#{i}/{len(NAMES)}\n")
     agg.run("vouch", "plan", "initialize")
@@ -96,12 +98,16 @@ def the_model_learns_and_best_last_and_final_are_saved():
 
 
 def every_metric_is_a_line_and_a_json_object():
-    lines = [json.loads(line.split(None, 1)[1]) for line in ENV["log"].splitlines() if line.startswith("METRIC")]
+    lines = [ast.literal_eval(line.split(None, 1)[1]) for line in ENV["log"].splitlines() if line.startswith("METRIC")]
     objects = [json.loads(line) for line in (ENV["agg"] / "logs/aggregator_metrics.jsonl").read_text().splitlines()]
     assert lines == objects
     last = [o for o in objects if o["round"] == 5 and o["metric_origin"] == "aggregator"]
     assert {o["task_name"] for o in last} == {"aggregated_model_validation", "train",
                                              "locally_tuned_model_validation"}, last
+    rounds = [json.loads(line) for line in (ENV["agg"] / "logs/aggregator_metrics.txt").read_text().splitlines()]
+    assert [r["round_number"] for r in rounds] == list(range(6)) and rounds[5]["elapsed_seconds"] > 0, rounds
+    assert {f"aggregator/{o['task_name']}/{o['metric_name']}": o["metric_value"] for o in last} == \
+        {k: v for k, v in rounds[5].items() if "/" in k}, rounds[5]
     # two members in rounds 0 and 1, each three metrics, and their means
     assert len([o for o in objects if o["round"] == 0]) == 9
 

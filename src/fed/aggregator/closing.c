@@ -51,7 +51,7 @@ static vouch_code mean_metrics(vch_aggregator *a, size_t task, vch_closing *end,
             continue;
         }
         if (rc == VOUCH_OK)
-            rc = report(a, "aggregator", a->view->task[task].name, &mean, err);
+            rc = report(a, VCH_METRIC_MEAN, a->view->task[task].name, &mean, err);
         if (rc != VOUCH_OK)
             return rc;
         note_score(end, &mean);
@@ -150,6 +150,20 @@ vouch_code vch_aggregator_save_final(vch_aggregator *a, vouch_error *err)
     return rc;
 }
 
+/* A file for people: the round stands all the same if it cannot be written. */
+static void end_metrics(const vch_aggregator *a)
+{
+    vouch_error err = { 0 };
+    char text[512];
+    if (a->options.metrics == NULL)
+        return;
+    double seconds = (double)(a->options.now_ms() - a->round_began_ms) / 1000.0;
+    if (vch_metrics_end_round(a->options.metrics, vch_round_number(a->round), seconds, &err)
+        != VOUCH_OK)
+        vch_log(a->options.log, VCH_LOG_WARN, "metrics.not_written",
+                VCH_STR("reason", vouch_error_text(&err, text, sizeof text)));
+}
+
 /* The next model is on disk, and the journal says so: from here on there is no way back. */
 static vouch_code next_round(vch_aggregator *a, vouch_error *err)
 {
@@ -161,6 +175,7 @@ static vouch_code next_round(vch_aggregator *a, vouch_error *err)
     a->best = end->best;
     a->has_best = end->has_best;
     log_round(a, end);
+    end_metrics(a);
     free(end->counts);
     *end = (vch_closing) { 0 };
     a->model.round++;

@@ -123,9 +123,9 @@ static const struct {
 static const vch_release releases[] = {
     { .name = "1.5", .always_delta = true, .last_is_result = true },
     { .name = "1.6", .always_delta = true, .last_is_result = true },
-    { .name = "1.7" },
-    { .name = "1.8" },
-    { .name = "1.9", .float32_sum = true },
+    { .name = "1.7", .round_metrics = true },
+    { .name = "1.8", .round_metrics = true },
+    { .name = "1.9", .float32_sum = true, .round_metrics = true, .round_metrics_numbered = true },
 };
 
 enum { RELEASE_COUNT = sizeof releases / sizeof *releases };

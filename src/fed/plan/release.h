@@ -13,9 +13,11 @@
 #define VCH_RELEASE_DEFAULT "1.9"
 
 typedef struct vch_release {
-    const char *name;    /* "1.9" */
-    bool float32_sum;    /* the mean is summed in float32 */
-    bool always_delta;   /* the new model is base + float32(mean - base) in any case */
+    const char *name;   /* "1.9" */
+    bool float32_sum;   /* the mean is summed in float32 */
+    bool always_delta;  /* the new model is base + float32(mean - base) in any case */
+    bool round_metrics; /* write_logs: the means of each round, in logs/aggregator_metrics.txt */
+    bool round_metrics_numbered; /* ... with the round's number and seconds */
     bool last_is_result; /* last_state_path is what the round made, not what it started from */
 } vch_release;
 

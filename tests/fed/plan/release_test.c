@@ -35,6 +35,7 @@ static void arithmetic_changed_with_1_7_and_1_9(void **state)
         CHECK(vch_release_find(names[i], &r, NULL) == VOUCH_OK);
         CHECK(r->always_delta == (i < 2));
         CHECK(r->last_is_result == (i < 2));
+        CHECK(r->round_metrics == (i >= 2) && r->round_metrics_numbered == (i == 4));
         CHECK(r->float32_sum == (i == 4));
     }
 }
