@@ -1,6 +1,11 @@
 #include "fed/aggregator/round.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "check.h"
+#include "fed/vector_file.h"
 
 enum { MEMBERS = 3, TASKS = 3, ALL = 7 };
 
@@ -267,6 +272,61 @@ static void a_member_that_is_left_out_holds_nobody_up_and_counts_for_nothing(voi
     vch_round_free(r);
 }
 
+/* tests/vectors/openfl/make_round_vectors.py */
+static bool is_over_by(const char *policy, double number, size_t minimum, size_t members,
+                       size_t done, double elapsed)
+{
+    vouch_error err = { 0 };
+    vch_round *r = NULL;
+    uint64_t owed[100];
+    uint64_t tasks = 0;
+    bool cutoff = strcmp(policy, "cutoff") == 0;
+    bool never = !(number < 1e9);
+    const vch_round_options options = { .member_count = members,
+                                        .task_count = 1,
+                                        .end_round = 2,
+                                        .policy = cutoff ? VCH_ROUND_CUTOFF : VCH_ROUND_PERCENTAGE,
+                                        .cutoff_ms =
+                                            cutoff && !never ? (int64_t)(number * 1000) : -1,
+                                        .percentage = cutoff ? 0 : number,
+                                        .minimum_reporting = minimum };
+    CHECK_OK(vch_round_new(&options, &r, &err), &err);
+    for (size_t m = 0; m < members; m++)
+        owed[m] = 1;
+    vch_round_assign(r, owed);
+    CHECK(vch_round_ask(r, members - 1, 5000, &tasks) == VCH_ROUND_WORK);
+    for (size_t m = 0; m < done; m++)
+        vch_round_report(r, m, 0);
+    bool over = vch_round_is_over(r, 5000 + (int64_t)(elapsed * 1000));
+    vch_round_free(r);
+    return over;
+}
+
+static void rounds_are_over_when_openfls_policies_say_so(void **state)
+{
+    (void)state;
+    vch_buffer file = vector_file("stragglers.txt");
+    char *rest = NULL;
+    size_t count = 0;
+    char *line = strtok_r((char *)(uintptr_t)vch_buffer_text(&file), "\n", &rest);
+    for (; line != NULL; line = strtok_r(NULL, "\n", &rest), count++) {
+        char policy[16] = "";
+        double number = 0;
+        double elapsed = 0;
+        unsigned minimum = 0;
+        unsigned members = 0;
+        unsigned done = 0;
+        int over = -1;
+        CHECK(sscanf(line, "%15s %lf %u %u %u %lf %d", policy, &number, &minimum, &members, &done,
+                     &elapsed, &over)
+              == 7);
+        if (is_over_by(policy, number, minimum, members, done, elapsed) != (over == 1))
+            fail_msg("%s", line);
+    }
+    CHECK(count == 1344);
+    vch_buffer_drop(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +335,7 @@ int main(void)
         TEST(after_the_cutoff_a_quorum_is_enough),
         TEST(a_member_that_comes_in_a_later_round_takes_part_from_there),
         TEST(a_percentage_ends_the_round_as_soon_as_it_is_reached),
+        TEST(rounds_are_over_when_openfls_policies_say_so),
         TEST(nobody_done_is_never_the_end_of_a_round),
         TEST(a_member_without_tasks_in_a_round_holds_nobody_up),
         TEST(results_are_ruled_by_round_task_and_number),
