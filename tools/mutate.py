@@ -26,11 +26,11 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WORK = os.path.join(ROOT, "build-mutate")
 TREE, BUILD = os.path.join(WORK, "tree"), os.path.join(WORK, "tree", "build")
 FOLDERS = ["src/evidence", "src/collateral", "src/verify", "src/policy"]  # without --folder
-# which tests may notice: those of the appraisal (verify/corpus is the corpus), for policies the prompt, for what
-# others ask over the network the programs; of any other folder its own
+# which tests may notice: those of the appraisal (verify/corpus is the corpus), for policies the prompt, for the
+# service the service itself; of any other folder its own
 CORE = ["evidence/", "collateral/", "policy/", "verify/"]
 SUITES = {"src/evidence": CORE, "src/collateral": CORE, "src/verify": CORE, "src/policy": [*CORE, "e2e/policy"],
-          "src/result": ["result/", "identity/issuer", "e2e/verifyd"], "src/svc": ["svc/", "e2e/verifyd"]}
+          "src/result": ["result/", "identity/issuer"], "src/svc": ["svc/", "e2e/verifyd"]}
 # what handles a failure of the machine's is tried by failing every allocation; nothing else is
 ERROR_PATH = re.compile(r"\brc [!=]= VOUCH_OK|== NULL|!= NULL|VOUCH_E_|memory|lost")
 ERROR_TESTS = ["verify/memory"]

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "codec/base64.h"
 #include "issuer.h"
 
 #include "check.h"
@@ -86,6 +87,11 @@ static const struct {
     { "a key for signatures", "\"kty\":", "\"use\":\"sig\",\"kty\":", VOUCH_OK },
     { "a key of another kind beside", "{\"keys\":[", "{\"keys\":[{\"kty\":\"EC\"},", VOUCH_OK },
     { "a member that is not known", "\"kty\":", "\"x\":1,\"kty\":", VOUCH_OK },
+    { "a key of no kind beside", "{\"keys\":[", "{\"keys\":[{\"use\":\"sig\"},", VOUCH_OK },
+    { "a key of no kind alone", "\"kty\":\"RSA\"", "\"ktx\":\"RSA\"", VOUCH_E_FORMAT },
+    { "a use that is no text", "\"kty\":", "\"use\":7,\"kty\":", VOUCH_E_FORMAT },
+    { "keys that are an object", "\"keys\":[", "\"keys\":{},\"x\":[", VOUCH_E_FORMAT },
+    { "no JSON", "{\"keys\"", "\"keys\"", VOUCH_E_FORMAT },
     { "no kid", "\"kid\":", "\"kix\":", VOUCH_E_FORMAT },
     { "an empty kid", "\"kid\":\"" ISSUER_KID, "\"kid\":\"", VOUCH_E_LIMIT },
     { "no x5c", "\"x5c\":", "\"x5x\":", VOUCH_E_FORMAT },
@@ -144,6 +150,34 @@ static void two_keys_of_one_id_are_refused(void **state)
     vouch_jwks_free(keys);
 }
 
+/* There is a place for so many and no more. */
+static void more_keys_or_certificates_than_are_read_are_refused(void **state)
+{
+    (void)state;
+    static const size_t others[] = { VCH_JWKS_MAX_KEYS - 1, VCH_JWKS_MAX_KEYS };
+    static const size_t certificates[] = { VCH_CERT_CHAIN_MAX_COUNT - 3,
+                                           VCH_CERT_CHAIN_MAX_COUNT - 2,
+                                           VCH_CERT_CHAIN_MAX_COUNT + 30 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer der = vch_buffer_with_cap(VOUCH_JWKS_MAX_SIZE);
+    vch_base64_encode(vch_buffer_span(&good.leaf), &der);
+    for (size_t i = 0; i < 2; i++) {
+        VCH_SCOPED(vch_buffer_drop) vch_buffer to = vch_buffer_with_cap(VOUCH_JWKS_MAX_SIZE);
+        vch_buffer_append_str(&to, "{\"keys\":[");
+        for (size_t j = 0; j < others[i]; j++)
+            vch_buffer_append_str(&to, "{\"kty\":\"EC\"},");
+        CHECK(parse_edited("{\"keys\":[", vch_buffer_text(&to))
+              == (i == 0 ? VOUCH_OK : VOUCH_E_LIMIT));
+    }
+    for (size_t i = 0; i < 3; i++) {
+        VCH_SCOPED(vch_buffer_drop) vch_buffer to = vch_buffer_with_cap(VOUCH_JWKS_MAX_SIZE);
+        vch_buffer_append_str(&to, "\"x5c\":[");
+        for (size_t j = 0; j < certificates[i]; j++)
+            vch_buffer_append_fmt(&to, "\"%s\",", vch_buffer_text(&der));
+        CHECK(parse_edited("\"x5c\":[", vch_buffer_text(&to))
+              == (i == 0 ? VOUCH_OK : VOUCH_E_LIMIT));
+    }
+}
+
 static void a_chain_has_two_to_ten_certificates(void **state)
 {
     (void)state;
@@ -189,6 +223,7 @@ int main(void)
         TEST(what_cannot_be_judged_is_refused),
         TEST(n_must_be_the_leafs),
         TEST(two_keys_of_one_id_are_refused),
+        TEST(more_keys_or_certificates_than_are_read_are_refused),
         TEST(a_chain_has_two_to_ten_certificates),
         TEST(a_certificate_cut_short_or_with_bytes_behind_is_refused),
     };

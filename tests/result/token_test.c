@@ -245,6 +245,8 @@ static void the_issuer_is_compared(void **state)
     CHECK(judge(&s, &e) == VOUCH_TOKEN_ISSUER);
     e.base_url = "https://avs.example.org";
     CHECK(judge(&s, &e) == VOUCH_TOKEN_ISSUER);
+    e.base_url = "https://avs.examplf";
+    CHECK(judge(&s, &e) == VOUCH_TOKEN_ISSUER);
     e.base_url = NULL;
     CHECK(judge(&s, &e) == 0);
     s.statement.base_url = "ftp://avs.example";
@@ -543,15 +545,14 @@ static void a_token_of_another_kid_is_refused(void **state)
 }
 
 /* Replace `from` by `to` in a good payload; the result is signed properly. */
-static int judge_edited(unsigned version, const char *from, const char *to)
+static void edit(subject *s, vouch_tee tee, unsigned version, const char *from, const char *to,
+                 vch_buffer *out)
 {
     vouch_error err = { 0 };
-    subject s;
-    prepare(&s, VOUCH_TEE_SGX, version);
+    prepare(s, tee, version);
     VCH_SCOPED(vch_buffer_drop) vch_buffer payload = vch_buffer_with_cap(VOUCH_TOKEN_MAX_SIZE);
     VCH_SCOPED(vch_buffer_drop) vch_buffer edited = vch_buffer_with_cap(VOUCH_TOKEN_MAX_SIZE);
-    VCH_SCOPED(vch_buffer_drop) vch_buffer token = { 0 };
-    CHECK_OK(vch_token_payload_build(&s.statement, &payload, &err), &err);
+    CHECK_OK(vch_token_payload_build(&s->statement, &payload, &err), &err);
     const char *text = vch_buffer_text(&payload);
     const char *at = strstr(text, from);
     if (at == NULL)
@@ -559,9 +560,33 @@ static int judge_edited(unsigned version, const char *from, const char *to)
     vch_buffer_append(&edited, (vouch_span) { payload.data, (size_t)(at - text) });
     vch_buffer_append_str(&edited, to);
     vch_buffer_append_str(&edited, at + strlen(from));
-    issuer_sign(&good, ISSUER_KID, vch_buffer_span(&edited), &token);
+    issuer_sign(&good, ISSUER_KID, vch_buffer_span(&edited), out);
+}
+
+static int judge_edited_of(vouch_tee tee, unsigned version, const char *from, const char *to)
+{
+    subject s;
+    VCH_SCOPED(vch_buffer_drop) vch_buffer token = { 0 };
+    edit(&s, tee, version, from, to, &token);
     const vouch_token_expectation e = expect_subject(&s);
     return first_reason(vch_buffer_span(&token), &e);
+}
+
+static int judge_edited_with(unsigned version, const char *from, const char *to,
+                             const char *base_url, uint32_t leeway_s)
+{
+    subject s;
+    VCH_SCOPED(vch_buffer_drop) vch_buffer token = { 0 };
+    edit(&s, VOUCH_TEE_SGX, version, from, to, &token);
+    vouch_token_expectation e = expect_subject(&s);
+    e.base_url = base_url;
+    e.leeway_s = leeway_s;
+    return first_reason(vch_buffer_span(&token), &e);
+}
+
+static int judge_edited(unsigned version, const char *from, const char *to)
+{
+    return judge_edited_of(VOUCH_TEE_SGX, version, from, to);
 }
 
 static void a_payload_of_another_shape_is_malformed(void **state)
@@ -593,6 +618,23 @@ static void a_payload_of_another_shape_is_malformed(void **state)
         { 1, "\"attester_held_data\":", "\"attester_runtime_data\":{},\"attester_held_data\":" },
         { 1, "\"intuse\":", "\"iss\":\"Intel Trust Authority\",\"intuse\":" },
         { 1, "\"simulated\":true", "\"simulated\":1" },
+        { 1, "\"sgx_isvprodid\":7", "\"sgx_isvprodid\":65536" },
+        { 1, "\"attester_type\":", "\"attester_typx\":" },
+        { 1, "\"attester_held_data\":\"", "\"attester_held_data\":7,\"x\":\"" },
+        { 1, "\"attester_held_data\":\"", "\"attester_runtime_data\":\"" },
+        { 1, "\"dbgstat\":\"disabled\"", "\"dbgstat\":7" },
+        { 1, "\"verifier_nonce\":{", "\"verifier_nonce\":7,\"x\":{" },
+        { 1, "\"verifier_nonce\":{\"", "\"verifier_nonce\":{\"x\":7},\"x\":{\"" },
+        { 1, "\"val\":\"", "\"val\":7,\"x\":\"" },
+        { 1, "\"iat\":\"", "\"iat\":\"!" },
+        { 1, "\"policy_ids_matched\":[", "\"policy_ids_matched\":7,\"x\":[" },
+        { 1, "\"policy_ids_matched\":[", "\"policy_ids_matched\":[7," },
+        { 1, "\"policy_ids_unmatched\":[", "\"policy_ids_unmatched\":[{\"id\":7}," },
+        { 1, "\"dbgstat\":", "\"attester_advisory_ids\":7,\"dbgstat\":" },
+        { 1, "\"dbgstat\":", "\"attester_advisory_ids\":[\"INTEL-SA-00001\",7],\"dbgstat\":" },
+        { 1, "\"attester_tcb_date\":\"", "\"attester_tcb_date\":\"x" },
+        { 2, "\"tcbevaluationdatanumber\":17", "\"tcbevaluationdatanumber\":-1" },
+        { 2, "\"sgx\":{", "\"sgx\":7,\"x\":{" },
         { 2, "\"sgx\":{", "\"sgxx\":{" },
         { 2, "\"sgx\":{", "\"tdx\":{},\"sgx\":{" },
     };
@@ -605,11 +647,94 @@ static void a_payload_of_another_shape_is_malformed(void **state)
     }
 }
 
+static void a_td_of_another_shape_is_malformed(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "tdx_mrtd",          "tdx_mrsignerseam", "tdx_report_data",
+                                         "tdx_mrconfigid",    "tdx_rtmr0",        "tdx_rtmr3",
+                                         "tdx_td_attributes", "tdx_is_debuggable" };
+    CHECK(judge_edited_of(VOUCH_TEE_TDX, 1, "\"ver\":", "\"ver\":") == 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char from[64];
+        (void)snprintf(from, sizeof from, "\"%s\":", names[i]);
+        if (judge_edited_of(VOUCH_TEE_TDX, 1, from, "\"x\":") != VOUCH_TOKEN_MALFORMED)
+            fail_msg("without %s", names[i]);
+    }
+}
+
+/* What is read has a place for so many and no more. */
+static int judge_with_many(const char *from, const char *begin, const char *each, size_t count)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer to = vch_buffer_with_cap(VOUCH_TOKEN_MAX_SIZE);
+    vch_buffer_append_str(&to, begin);
+    for (size_t i = 0; i < count; i++)
+        vch_buffer_append_fmt(&to, "%s%s", i > 0 ? "," : "", each);
+    vch_buffer_append_fmt(&to, "],%s", from);
+    return judge_edited(1, from, vch_buffer_text(&to));
+}
+
+static void more_policies_or_advisories_than_are_read_are_malformed(void **state)
+{
+    (void)state;
+    static const char matched[] = "\"policy_ids_matched\":";
+    for (size_t more = 0; more < 2; more++) {
+        int want = more == 0 ? 0 : VOUCH_TOKEN_MALFORMED;
+        VCH_SCOPED(vch_buffer_drop) vch_buffer to = vch_buffer_with_cap(VOUCH_TOKEN_MAX_SIZE);
+        vch_buffer_append_fmt(&to, "%s[", matched);
+        for (size_t i = 0; i < VCH_TOKEN_POLICIES_MAX + more; i++)
+            vch_buffer_append_fmt(&to, "%s{\"id\":\"a\"}", i > 0 ? "," : "");
+        vch_buffer_append_str(&to, "],\"x\":");
+        CHECK(judge_edited(1, matched, vch_buffer_text(&to)) == want);
+        want = more == 0 ? VOUCH_TOKEN_TCB : VOUCH_TOKEN_MALFORMED; /* read, and not accepted */
+        CHECK(judge_with_many("\"dbgstat\":", "\"attester_advisory_ids\":[", "\"INTEL-SA-00001\"",
+                              VCH_TOKEN_ADVISORIES_MAX + more)
+              == want);
+    }
+}
+
 static void a_flat_token_in_a_nested_ones_name_is_malformed(void **state)
 {
     (void)state;
     CHECK(judge_edited(1, "\"ver\":\"1.0.0\"", "\"ver\":\"2.0.0\"") == VOUCH_TOKEN_MALFORMED);
     CHECK(judge_edited(2, "\"ver\":\"2.0.0\"", "\"ver\":\"1.0.0\"") == VOUCH_TOKEN_MALFORMED);
+}
+
+static void an_issuer_of_version_2_is_none_of_version_1(void **state)
+{
+    (void)state;
+    CHECK(judge_edited_with(1, "\"iss\":\"Intel Trust Authority\"", "\"iss\":\"https://other\"",
+                            NULL, 0)
+          == VOUCH_TOKEN_ISSUER);
+    CHECK(judge_edited_with(2, "\"iss\":\"https://avs.example\"", "\"iss\":\"https://other\"", NULL,
+                            0)
+          == 0);
+}
+
+static void each_of_the_times_is_looked_at(void **state)
+{
+    (void)state;
+    static const char *const edits[][2] = {
+        { "\"nbf\":1799999990", "\"nbf\":1800000001" },
+        { "\"iat\":1799999990", "\"iat\":1800000001" },
+    };
+    for (size_t i = 0; i < 2; i++) {
+        CHECK(judge_edited_with(1, edits[i][0], edits[i][1], BASE_URL, 0) == VOUCH_TOKEN_TIME);
+        CHECK(judge_edited_with(1, edits[i][0], edits[i][1], BASE_URL, 1) == 0);
+    }
+    /* with a leeway, in which both its begin and its end lie: it holds at no time */
+    CHECK(judge_edited_with(1, "\"exp\":1800000290", "\"exp\":1799999990", BASE_URL, 60)
+          == VOUCH_TOKEN_TIME);
+    CHECK(judge_edited_with(1, "\"exp\":1800000290", "\"exp\":1799999991", BASE_URL, 60) == 0);
+}
+
+static void of_no_tee_there_is_no_token(void **state)
+{
+    (void)state;
+    subject s;
+    prepare(&s, VOUCH_TEE_SGX, 1);
+    s.claims.tee = (vouch_tee)0;
+    VCH_SCOPED(vch_buffer_drop) vch_buffer payload = vch_buffer_with_cap(VOUCH_TOKEN_MAX_SIZE);
+    CHECK(vch_token_payload_build(&s.statement, &payload, NULL) != VOUCH_OK);
 }
 
 /* Claims of a real SGX token of 2024-04-30, from Intel's public tutorial: val, iat and held data
@@ -706,6 +831,11 @@ int main(void)
         TEST(a_token_of_an_unknown_root_says_nothing),
         TEST(a_token_of_another_kid_is_refused),
         TEST(a_payload_of_another_shape_is_malformed),
+        TEST(a_td_of_another_shape_is_malformed),
+        TEST(an_issuer_of_version_2_is_none_of_version_1),
+        TEST(each_of_the_times_is_looked_at),
+        TEST(of_no_tee_there_is_no_token),
+        TEST(more_policies_or_advisories_than_are_read_are_malformed),
         TEST(a_flat_token_in_a_nested_ones_name_is_malformed),
         TEST(the_binding_is_that_of_a_real_token),
         TEST(a_real_tokens_claims_are_read),
