@@ -50,14 +50,22 @@ static const vch_usage usage = {
     .option_count = sizeof options / sizeof *options,
 };
 
+/* One that two sources name counts once. */
+typedef struct dataset_file {
+    char digest[DIGITS];
+    char *path;
+} dataset_file;
+
 typedef struct dataset {
-    char (*digest)[DIGITS]; /* of each file */
+    dataset_file *file;
     size_t count, capacity;
 } dataset;
 
 static void drop_dataset(dataset *d)
 {
-    free(d->digest);
+    for (size_t i = 0; i < d->count; i++)
+        free(d->file[i].path);
+    free(d->file);
 }
 
 static void drop_file(FILE **f)
@@ -94,16 +102,21 @@ static vouch_code add_file(dataset *d, const char *path, vouch_error *err)
         return vouch_fail(err, VOUCH_E_LIMIT, "more than %d files", FILES_MAX);
     if (d->count == d->capacity) {
         size_t capacity = d->capacity == 0 ? 64 : d->capacity * 2;
-        char(*more)[DIGITS] = realloc(d->digest, capacity * sizeof *more);
+        dataset_file *more = realloc(d->file, capacity * sizeof *more);
         if (more == NULL)
             return vouch_fail(err, VOUCH_E_MEMORY, "the digests of %zu files", capacity);
-        d->digest = more;
+        d->file = more;
         d->capacity = capacity;
     }
-    vouch_code rc = hash_file(path, d->digest[d->count], err);
-    if (rc == VOUCH_OK)
-        d->count++;
-    return rc;
+    dataset_file *file = &d->file[d->count];
+    vouch_code rc = hash_file(path, file->digest, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    file->path = strdup(path);
+    if (file->path == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "a name");
+    d->count++;
+    return VOUCH_OK;
 }
 
 /* What is still to be looked at, so that a directory's depth is no recursion. */
@@ -175,19 +188,28 @@ static vouch_code add_tree(dataset *d, const char *path, vouch_error *err)
     return rc;
 }
 
-/* Relative, and no part of it is "..". */
-static bool stays_here(const char *path)
+/* The path without empty parts and "."; it must be relative, and no part of it "..". */
+static vouch_code tidy_path(const char *path, char out[static VCH_PATH_SIZE], vouch_error *err)
 {
-    if (path[0] == '/' || path[0] == '\0')
-        return false;
-    for (const char *part = path; part != NULL;) {
-        const char *slash = strchr(part, '/');
-        size_t size = slash == NULL ? strlen(part) : (size_t)(slash - part);
-        if (size == 2 && strncmp(part, "..", 2) == 0)
-            return false;
-        part = slash == NULL ? NULL : slash + 1;
+    size_t used = 0;
+    bool stays = path[0] != '/' && path[0] != '\0' && strlen(path) < VCH_PATH_SIZE;
+    while (stays && *path != '\0') {
+        size_t size = strcspn(path, "/");
+        stays = size != 2 || strncmp(path, "..", 2) != 0;
+        if (size > 0 && (size != 1 || *path != '.')) {
+            if (used > 0)
+                out[used++] = '/';
+            memcpy(out + used, path, size);
+            used += size;
+        }
+        path += size + strspn(path + size, "/");
     }
-    return true;
+    if (!stays)
+        return vouch_fail(err, VOUCH_E_CONFIG, "its path leaves this directory");
+    if (used == 0)
+        out[used++] = '.';
+    out[used] = '\0';
+    return VOUCH_OK;
 }
 
 static vouch_code add_source(void *context, const char *name, const vch_json *value,
@@ -195,6 +217,7 @@ static vouch_code add_source(void *context, const char *name, const vch_json *va
 {
     const char *type = NULL;
     const char *path = NULL;
+    char tidy[VCH_PATH_SIZE];
     const vch_json *params = NULL;
     vouch_code rc = vch_json_get_string(value, "type", &type, err);
     if (rc == VOUCH_OK && strcmp(type, "local") != 0)
@@ -207,27 +230,48 @@ static vouch_code add_source(void *context, const char *name, const vch_json *va
         rc = vch_json_get_object(value, "params", &params, err);
     if (rc == VOUCH_OK)
         rc = vch_json_get_string(params, "path", &path, err);
-    if (rc == VOUCH_OK && !stays_here(path))
-        rc = vouch_fail(err, VOUCH_E_CONFIG, "the path '%.200s' leaves this directory", path);
     if (rc == VOUCH_OK)
-        rc = add_tree(context, path, err);
+        rc = tidy_path(path, tidy, err);
+    if (rc == VOUCH_OK)
+        rc = add_tree(context, tidy, err);
     return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "source '%.200s'", name);
 }
 
-static int by_text(const void *a, const void *b)
+static int by_path(const void *a, const void *b)
 {
-    return strcmp(a, b);
+    return strcmp(((const dataset_file *)a)->path, ((const dataset_file *)b)->path);
+}
+
+static int by_digest(const void *a, const void *b)
+{
+    return strcmp(((const dataset_file *)a)->digest, ((const dataset_file *)b)->digest);
+}
+
+static void drop_repeated(dataset *d)
+{
+    size_t kept = 0;
+    if (d->count > 0)
+        qsort(d->file, d->count, sizeof *d->file, by_path);
+    for (size_t i = 0; i < d->count; i++) {
+        if (kept > 0 && strcmp(d->file[kept - 1].path, d->file[i].path) == 0)
+            free(d->file[i].path);
+        else
+            d->file[kept++] = d->file[i];
+    }
+    d->count = kept;
 }
 
 static vouch_code hash_dataset(dataset *d, char out[static DIGITS], vouch_error *err)
 {
     uint8_t digest[VCH_SHA384_SIZE];
     VCH_SCOPED(vch_hash_drop) vch_hash *hash = NULL;
+    drop_repeated(d);
     if (d->count > 0)
-        qsort(d->digest, d->count, sizeof *d->digest, by_text);
+        qsort(d->file, d->count, sizeof *d->file, by_digest);
     vouch_code rc = vch_hash_new(VCH_HASH_SHA384, &hash, err);
     for (size_t i = 0; rc == VOUCH_OK && i < d->count; i++)
-        rc = vch_hash_update(hash, (vouch_span) { (const uint8_t *)d->digest[i], DIGITS - 1 }, err);
+        rc = vch_hash_update(hash, (vouch_span) { (const uint8_t *)d->file[i].digest, DIGITS - 1 },
+                             err);
     if (rc == VOUCH_OK)
         rc = vch_hash_finish(hash, digest, sizeof digest, err);
     if (rc == VOUCH_OK)

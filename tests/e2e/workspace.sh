@@ -127,7 +127,7 @@ printf 'x' >data/set/deep/two.bin
 ln -s . data/set/deep/round # no walk goes there
 ln -s one.csv data/set/link.csv
 printf 'y' >data/three
-echo '{"first": {"type": "local", "params": {"path": "data/set"}}, "second": {"type": "local", "params": {"path": "data/three"}}}' >data/datasources.json
+echo '{"first": {"type": "local", "params": {"path": "data/set"}}, "second": {"type": "local", "params": {"path": "data/three"}}, "again": {"type": "local", "params": {"path": "./data//set/deep/two.bin"}}}' >data/datasources.json
 sha384sum data/set/one.csv data/set/one.csv data/set/deep/two.bin data/three | cut -d' ' -f1 | sort | tr -d '\n' | sha384sum | cut -d' ' -f1 >wanted
 check "a data set is hashed" sh -c "'$vouch' collaborator calchash -j data | head -1 | cmp - wanted"
 check "and the hash kept" sh -c "tr -d '\n' <wanted | cmp - data/hash.txt"

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import openfl_peer as peer  # noqa: E402
@@ -331,6 +332,46 @@ def a_collaborator_with_another_plan_is_told_so_and_holds_nobody_up():
         assert len(aggregator.events("call.refused")) < 200, len(aggregator.events("call.refused"))
 
 
+def our_ping_reaches_the_real_aggregator_and_theirs_ours():
+    """Until 1.6 there is no Ping: that it is unknown there is an answer, too."""
+    knows = peer.number(RELEASE) >= (1, 7)
+    site = peer.copy_of(ENV["ours"], STAGE / "ping", release=RELEASE, runner=peer.VOUCH)
+    with peer.start([real_aggregator(site)])[0] as process:
+        until = time.monotonic() + 60
+        while True:
+            done = subprocess.run([PROGRAMS / "vouch", "collaborator", "ping", "-n", "col1", *OUR_RELEASE], text=True,
+                                  cwd=site.directory, capture_output=True, timeout=60)
+            if done.returncode == 0:
+                break
+            assert done.returncode == 3 and time.monotonic() < until, (done, process.tail())
+        assert ("aggregator_plan.yaml_" if knows else "OpenFL until 1.6") in done.stdout, done.stdout
+    if peer.number(RELEASE) < (1, 9):
+        return  # their ping is 1.9's
+    theirs = peer.copy_of(ENV["theirs"], STAGE / "ping-ours", release=RELEASE)
+    with peer.start([our_aggregator(theirs)])[0] as process:
+        process.event("aggregator.listening")
+        Site(theirs.directory, ENV["fx"].parent).run("fx", "collaborator", "ping", "-n", "col1")
+        assert not process.events("call.refused"), process.tail()
+
+
+def both_compute_the_same_hash_of_a_data_set():
+    if peer.number(RELEASE) < (1, 9):
+        raise tap.Skip("collaborator calchash is 1.9's")
+    site = Site(STAGE / "data-set", PROGRAMS)
+    (site / "data/set/deep").mkdir(parents=True)
+    for name, content in (("one.csv", "a,b\n1,2\n"), ("deep/two.bin", "x")):
+        (site / "data/set" / name).write_text(content)
+    (site / "data/set/link.csv").symlink_to("one.csv")
+    (site / "data/set/deep/round").symlink_to(".")
+    (site / "data/datasources.json").write_text(
+        json.dumps({"all": {"type": "local", "params": {"path": "data/set"}},
+                    "again": {"type": "local", "params": {"path": "data/set/deep/two.bin"}}}))
+    ours = site.run("vouch", "collaborator", "calchash", "-j", "data").split()[0]
+    (site / "data/hash.txt").unlink()
+    Site(site.directory, ENV["fx"].parent).run("fx", "collaborator", "calchash", "-j", "data")
+    assert (site / "data/hash.txt").read_text() == ours
+
+
 def attested_scene(label):
     """A stage, the aggregator's workspace (the one that OpenFL made), and the collaborators' elsewhere."""
     stage = Stage(STAGE / f"{label}-stage", PROGRAMS)
@@ -406,6 +447,8 @@ THEN = (
     each_unpacks_the_workspace_that_the_other_packed,
     both_compute_the_same_hash_of_the_plan,
     every_plan_that_the_release_ships_has_the_same_hash_and_port,
+    our_ping_reaches_the_real_aggregator_and_theirs_ours,
+    both_compute_the_same_hash_of_a_data_set,
     real_collaborators_and_our_aggregator_end_with_the_real_ones_model_bit_for_bit,
     real_collaborators_that_send_deltas_end_with_the_real_ones_model_bit_for_bit,
     one_collaborator_moves_and_the_model_is_bit_for_bit_the_same,
