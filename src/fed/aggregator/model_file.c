@@ -36,15 +36,22 @@ vouch_code vch_model_file_read(const char *directory, const char *path,
 typedef struct stream {
     int fd;
     uint64_t at, size;
-    vch_hash *hash; /* of the very bytes that were parsed */
+    vch_hash *hash;     /* of the very bytes that were parsed; NULL: nobody asks for it */
+    vch_buffer message; /* of the present tensor: its memory is used again */
     const vch_pipeline *pipeline;
 } stream;
 
 static void drop_stream(stream *s)
 {
     vch_hash_free(s->hash);
+    vch_buffer_drop(&s->message);
     if (s->fd >= 0)
         (void)close(s->fd);
+}
+
+static vouch_code note(stream *s, vouch_span bytes, vouch_error *err)
+{
+    return s->hash == NULL ? VOUCH_OK : vch_hash_update(s->hash, bytes, err);
 }
 
 static vouch_code take(stream *s, uint8_t *out, size_t size, vouch_error *err)
@@ -77,25 +84,25 @@ static vouch_code take_head(stream *s, uint64_t *out_size, vouch_error *err)
     s->at += head;
     if (*out_size > s->size - s->at || *out_size > TENSOR_MESSAGE_MAX)
         return vouch_fail(err, VOUCH_E_TRUNCATED, "a tensor exceeds the file");
-    return vch_hash_update(s->hash, (vouch_span) { bytes, head }, err);
+    return note(s, (vouch_span) { bytes, head }, err);
 }
 
 static vouch_code take_tensor(stream *s, vch_model *m, vouch_error *err)
 {
     uint64_t size = 0;
-    VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(TENSOR_MESSAGE_MAX);
     vouch_code rc = take_head(s, &size, err);
     if (rc != VOUCH_OK)
         return rc;
-    uint8_t *room = vch_buffer_extend(&message, (size_t)size);
+    s->message.size = 0;
+    uint8_t *room = vch_buffer_extend(&s->message, (size_t)size);
     if (room == NULL)
-        return vch_buffer_finish(&message, "a tensor", err);
+        return vch_buffer_finish(&s->message, "a tensor", err);
     rc = take(s, room, (size_t)size, err);
     s->at += size;
     if (rc == VOUCH_OK)
-        rc = vch_hash_update(s->hash, vch_buffer_span(&message), err);
+        rc = note(s, vch_buffer_span(&s->message), err);
     if (rc == VOUCH_OK)
-        rc = vch_model_parse_tensor(vch_buffer_span(&message), s->pipeline, m, err);
+        rc = vch_model_parse_tensor(vch_buffer_span(&s->message), s->pipeline, m, err);
     return rc;
 }
 
@@ -112,10 +119,11 @@ static vouch_code read_stream(const char *path, const uint8_t *sha256, const vch
         || (uint64_t)about.st_size > VCH_MODEL_FILE_MAX)
         return vouch_fail(err, VOUCH_E_UNSUPPORTED, "no file to read in parts");
     s.size = (uint64_t)about.st_size;
-    vouch_code rc = vch_hash_new(VCH_HASH_SHA256, &s.hash, err);
+    s.message = vch_buffer_with_cap(TENSOR_MESSAGE_MAX);
+    vouch_code rc = sha256 == NULL ? VOUCH_OK : vch_hash_new(VCH_HASH_SHA256, &s.hash, err);
     while (rc == VOUCH_OK && s.at < s.size)
         rc = take_tensor(&s, &m, err);
-    if (rc == VOUCH_OK)
+    if (rc == VOUCH_OK && sha256 != NULL)
         rc = vch_hash_finish(s.hash, digest, sizeof digest, err);
     if (rc == VOUCH_OK && sha256 != NULL)
         rc = check_digest(digest, sha256, err);
