@@ -266,10 +266,10 @@ static vouch_code restore_result(void *context, size_t member, size_t task, vch_
 static vouch_code restore_round(vch_aggregator *a, vouch_error *err)
 {
     vouch_code rc = vch_ledger_each_result(a->ledger, restore_result, a, err);
-    if (rc == VOUCH_OK && vch_round_finished(a->round)) {
+    if (rc == VOUCH_OK)
         vch_round_resume(a->round, a->options.now_ms());
+    if (rc == VOUCH_OK && vch_round_finished(a->round))
         rc = vch_aggregator_save_final(a, err);
-    }
     if (rc == VOUCH_OK)
         vch_log(a->options.log, VCH_LOG_INFO, "federation.resumed",
                 VCH_INT("round", vch_round_number(a->round)), VCH_INT("of", a->view->rounds),

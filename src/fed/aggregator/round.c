@@ -230,9 +230,10 @@ void vch_round_advance(vch_round *r, int64_t now_ms)
 
 void vch_round_resume(vch_round *r, int64_t now_ms)
 {
-    r->finished_ms = now_ms;
+    if (vch_round_finished(r))
+        r->finished_ms = now_ms;
     for (size_t m = 0; m < r->options.member_count; m++)
-        r->seats[m].asked = r->options.end_round;
+        r->seats[m].asked = r->number;
 }
 
 void vch_round_leave(vch_round *r, size_t member)

@@ -94,8 +94,8 @@ int64_t vch_round_next_deadline_ms(const vch_round *r);
 /* On to the next round, without tasks yet. `now_ms` starts the farewell if it was the last. */
 void vch_round_advance(vch_round *r, int64_t now_ms);
 
-/* The rounds were done in a process before this one, and ours begins at `now_ms`: whoever took part
- * may still have to be told. */
+/* A process before this one was in this round, or done with all, and ours begins at `now_ms`: whoever
+ * took part will have to be told when it is over, though it may not come before. */
 void vch_round_resume(vch_round *r, int64_t now_ms);
 
 /* Leave a member out: what it reported in this round does not count, nothing is expected of it, and no

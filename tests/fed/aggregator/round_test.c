@@ -209,6 +209,27 @@ static void one_that_took_part_in_the_last_round_is_waited_for_until_the_farewel
     vch_round_free(r);
 }
 
+/* Killed in the last round with all results on disk: the round ends before anybody is back. */
+static void after_a_restart_everybody_is_waited_for_until_the_farewell(void **state)
+{
+    (void)state;
+    vch_round *r = make_waiting_for_all();
+    uint64_t tasks = 0;
+    vch_round_advance(r, 0);
+    const uint64_t owed[MEMBERS] = { ALL, ALL, ALL };
+    vch_round_assign(r, owed);
+    for (size_t m = 0; m < MEMBERS; m++)
+        report_all(r, m);
+    vch_round_resume(r, 5);
+    vch_round_advance(r, 20);
+    CHECK(!vch_round_may_exit(r, 30));
+    CHECK(vch_round_ask(r, 0, 30, &tasks) == VCH_ROUND_QUIT);
+    CHECK(vch_round_ask(r, 1, 30, &tasks) == VCH_ROUND_QUIT);
+    CHECK(!vch_round_may_exit(r, 1019));
+    CHECK(vch_round_may_exit(r, 1020));
+    vch_round_free(r);
+}
+
 static void a_federation_without_a_round_ends_at_once(void **state)
 {
     (void)state;
@@ -341,6 +362,7 @@ int main(void)
         TEST(results_are_ruled_by_round_task_and_number),
         TEST(at_the_end_everybody_present_is_told_to_quit),
         TEST(one_that_took_part_in_the_last_round_is_waited_for_until_the_farewell),
+        TEST(after_a_restart_everybody_is_waited_for_until_the_farewell),
         TEST(a_federation_without_a_round_ends_at_once),
         TEST(settings_under_which_no_round_can_end_are_refused),
         TEST(a_member_that_is_left_out_holds_nobody_up_and_counts_for_nothing),
