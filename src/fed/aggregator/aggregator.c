@@ -179,6 +179,8 @@ void vch_aggregator_start(vch_aggregator *a)
     vouch_error err = { 0 };
     if (a->current == NULL && begin(a, &err) == VOUCH_OK)
         vch_ledger_flush(a->ledger); /* before any result comes; if it fails, it is tried again */
+    if (!vch_round_finished(a->round))
+        vch_aggregator_save_ahead(a);
     vch_aggregator_poke(a);
 }
 

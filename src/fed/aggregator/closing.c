@@ -78,27 +78,17 @@ static vouch_code report_metrics(vch_aggregator *a, vch_closing *end, vouch_erro
     return VOUCH_OK;
 }
 
-static vouch_code save(vch_aggregator *a, const char *path, const vch_model *model,
-                       vouch_error *err)
-{
-    if (!a->options.keep_models)
-        return VOUCH_OK;
-    return vch_model_file_write(a->options.directory, path, &a->pipeline, model, err);
-}
-
 /* As OpenFL: best is the model that the round started from, and last is it since 1.7. */
 static vouch_code save_start_of_round(vch_aggregator *a, vch_closing *end, vouch_error *err)
 {
     if (end->has_score && (!a->has_best || end->score > a->best)) {
         end->best = end->score;
         end->has_best = true;
-        vouch_code rc = save(a, a->view->best_state_path, &a->model, err);
+        vouch_code rc = vch_aggregator_save(a, a->view->best_state_path, &a->model, err);
         if (rc != VOUCH_OK)
             return rc;
     }
-    if (a->view->release->last_is_result)
-        return VOUCH_OK;
-    return save(a, a->view->last_state_path, &a->model, err);
+    return a->view->release->last_is_result ? VOUCH_OK : vch_aggregator_save_last(a, err);
 }
 
 /* Until 1.6 last is what the round made, in the round that begins with it. */
@@ -108,7 +98,7 @@ static vouch_code save_result_of_round(vch_aggregator *a, vouch_error *err)
     result.round++;
     if (!a->view->release->last_is_result)
         return VOUCH_OK;
-    return save(a, a->view->last_state_path, &result, err);
+    return vch_aggregator_save(a, a->view->last_state_path, &result, err);
 }
 
 static vouch_code make_next_model(vch_aggregator *a, const vch_closing *end, vouch_error *err)
@@ -142,7 +132,7 @@ vouch_code vch_aggregator_save_final(vch_aggregator *a, vouch_error *err)
     char final[VCH_PATH_SIZE];
     vouch_code rc = vch_model_file_final_path(a->options.plan, final, err);
     if (rc == VOUCH_OK)
-        rc = save(a, final, &a->model, err);
+        rc = vch_aggregator_save(a, final, &a->model, err);
     if (rc == VOUCH_OK)
         vch_log(a->options.log, VCH_LOG_INFO, "federation.finished",
                 VCH_INT("rounds", a->view->rounds),
@@ -178,12 +168,14 @@ static vouch_code next_round(vch_aggregator *a, vouch_error *err)
     end_metrics(a);
     free(end->counts);
     *end = (vch_closing) { 0 };
+    a->saving = (vch_saving) { 0 };
     a->model.round++;
     vch_results_clear(a->results);
     vch_round_advance(a->round, a->options.now_ms());
-    if (!vch_round_finished(a->round))
-        return vch_aggregator_begin_round(a, err);
-    return vch_aggregator_save_final(a, err);
+    if (vch_round_finished(a->round))
+        return vch_aggregator_save_final(a, err);
+    vch_aggregator_save_ahead(a);
+    return vch_aggregator_begin_round(a, err);
 }
 
 static void on_round_stored(void *context, vouch_code rc, const vouch_error *why)
@@ -245,6 +237,8 @@ vouch_code vch_aggregator_close_round(vch_aggregator *a, vouch_error *err)
     if (a->closing.stage == VCH_CLOSING_NOT)
         rc = begin_closing(a, err);
     if (rc == VOUCH_OK && a->closing.stage == VCH_CLOSING_SAVE) {
+        if (a->saving.stage == VCH_SAVING_RUNS) /* its end comes here again */
+            return VOUCH_OK;
         rc = save_start_of_round(a, &a->closing, err);
         if (rc == VOUCH_OK)
             rc = make_next_model(a, &a->closing, err);

@@ -25,6 +25,12 @@ typedef struct vch_closing {
     bool has_best;
 } vch_closing;
 
+/* The model that the present round started from, on its way to last_state_path. */
+typedef struct vch_saving {
+    enum { VCH_SAVING_NOT = 0, VCH_SAVING_RUNS, VCH_SAVING_DONE } stage;
+    vouch_code rc; /* a worker's while it runs */
+} vch_saving;
+
 struct vch_aggregator {
     vch_aggregator_options options;
     const vch_plan_view *view;
@@ -35,6 +41,7 @@ struct vch_aggregator {
     vch_sealed *past;           /* the one of the round before; NULL: there is none */
     vch_sealed *next;           /* the one of the next round, on its way to the disk; or NULL */
     vch_closing closing;        /* of the present round */
+    vch_saving saving;          /* the same */
     uint64_t *storing;          /* tasks of each member whose result is on its way to the disk */
     vch_deltas *deltas;         /* what the last round changed, encoded; NULL: not kept */
     vch_aggregate_state memory; /* of the aggregation function that takes steps, if one does */
@@ -55,6 +62,12 @@ vouch_code vch_aggregator_begin_round(vch_aggregator *a, vouch_error *err); /* h
 vouch_code vch_aggregator_close_round(vch_aggregator *a, vouch_error *err); /* or go on with it */
 vouch_code vch_aggregator_save_final(vch_aggregator *a, vouch_error *err);
 void vch_aggregator_finish(vch_aggregator *a, vouch_code rc, const vouch_error *why);
+/* saving.c: with keep_models a file of a model; the one that the present round's on a worker, where
+ * there is one; and, unless that was done, here. */
+vouch_code vch_aggregator_save(const vch_aggregator *a, const char *path, const vch_model *model,
+                               vouch_error *err);
+void vch_aggregator_save_ahead(vch_aggregator *a);
+vouch_code vch_aggregator_save_last(const vch_aggregator *a, vouch_error *err);
 /* The model and what its aggregation remembers; returns how many. */
 size_t vch_aggregator_models(const vch_aggregator *a,
                              const vch_model *out[static 1 + VCH_AGGREGATE_SLOT_MAX]);
