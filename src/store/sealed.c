@@ -49,7 +49,7 @@ static vouch_code fail_errno(const vch_sealed *s, const char *doing, int reason,
     return vouch_fail(err, VOUCH_E_IO, "%s '%s': %s", doing, s->path, strerror(reason));
 }
 
-static bool is_sealed(const vch_sealed *s)
+bool vch_sealed_is_sealed(const vch_sealed *s)
 {
     return s->key.size != 0;
 }
@@ -68,7 +68,7 @@ static vouch_code header_tag(const vch_sealed *s, uint8_t out[static VCH_AEAD_TA
 {
     vouch_span bound = { s->header, BOUND_SIZE };
     vouch_code rc = VOUCH_OK;
-    if (!is_sealed(s)) {
+    if (!vch_sealed_is_sealed(s)) {
         uint8_t digest[VCH_SHA256_SIZE];
         rc = vch_sha256(bound, digest, err);
         if (rc == VOUCH_OK)
@@ -88,7 +88,7 @@ static vouch_code make_header(vch_sealed *s, vouch_error *err)
 {
     VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(BOUND_SIZE);
     vch_buffer_append_str(&out, MAGIC);
-    vch_buffer_u64be(&out, is_sealed(s) ? MODE_SEALED : MODE_CLEAR);
+    vch_buffer_u64be(&out, vch_sealed_is_sealed(s) ? MODE_SEALED : MODE_CLEAR);
     vch_buffer_append(&out, (vouch_span) { (const uint8_t *)s->purpose, sizeof s->purpose });
     vch_buffer_u64be(&out, s->stamp.size);
     vch_buffer_append(&out, (vouch_span) { s->stamp.salt, sizeof s->stamp.salt });
@@ -136,7 +136,8 @@ static vouch_code derive(vch_sealed *s, const vch_sealed_options *options, vouch
 static uint64_t file_size(const vch_sealed *s)
 {
     uint64_t chunks = (s->stamp.size + VCH_SEALED_CHUNK - 1) / VCH_SEALED_CHUNK;
-    return VCH_SEALED_HEADER_SIZE + s->stamp.size + (is_sealed(s) ? chunks * VCH_AEAD_TAG_SIZE : 0);
+    return VCH_SEALED_HEADER_SIZE + s->stamp.size
+           + (vch_sealed_is_sealed(s) ? chunks * VCH_AEAD_TAG_SIZE : 0);
 }
 
 static vouch_code write_at(const vch_sealed *s, uint64_t at, vouch_span bytes, vouch_error *err)
@@ -218,14 +219,16 @@ vouch_code vch_sealed_new(const vch_sealed_options *options, uint64_t size, vch_
     return VOUCH_OK;
 }
 
-/* The chunk that is full, or the last one. */
-static vouch_code write_chunk(vch_sealed *s, uint64_t number, size_t size, vouch_error *err)
+/* A full chunk, or the last one. */
+static vouch_code write_chunk(const vch_sealed *s, uint64_t number, vouch_span content,
+                              vouch_error *err)
 {
     uint8_t nonce[VCH_AEAD_NONCE_SIZE];
     VCH_SCOPED(vch_buffer_drop) vch_buffer bytes = vch_buffer_with_cap(SEALED_CHUNK);
+    vch_buffer_reserve(&bytes, SEALED_CHUNK);
     nonce_of(number, nonce);
     vouch_code rc = vch_aead_seal(s->key.data, nonce, (vouch_span) { s->header, BOUND_SIZE },
-                                  (vouch_span) { s->chunk, size }, &bytes, err);
+                                  content, &bytes, err);
     if (rc == VOUCH_OK)
         rc = write_at(s, VCH_SEALED_HEADER_SIZE + number * SEALED_CHUNK, vch_buffer_span(&bytes),
                       err);
@@ -239,12 +242,15 @@ static vouch_code append_sealed(vch_sealed *s, vouch_span bytes, vouch_error *er
         size_t n = VCH_SEALED_CHUNK - held;
         if (n > bytes.size)
             n = bytes.size;
-        memcpy(s->chunk + held, bytes.data, n);
+        bool is_whole = n == VCH_SEALED_CHUNK; /* sealed from where it lies */
+        vouch_span content = { is_whole ? bytes.data : s->chunk, held + n };
+        if (!is_whole)
+            memcpy(s->chunk + held, bytes.data, n);
         bytes = (vouch_span) { bytes.data + n, bytes.size - n };
         s->done += n;
         if (s->done % VCH_SEALED_CHUNK != 0 && s->done != s->stamp.size)
             continue;
-        vouch_code rc = write_chunk(s, (s->done - 1) / VCH_SEALED_CHUNK, held + n, err);
+        vouch_code rc = write_chunk(s, (s->done - 1) / VCH_SEALED_CHUNK, content, err);
         if (rc != VOUCH_OK)
             return rc;
     }
@@ -261,7 +267,7 @@ vouch_code vch_sealed_append(vch_sealed *s, vouch_span bytes, vouch_error *err)
     vouch_code rc = vch_hash_update(s->hash, bytes, err);
     if (rc != VOUCH_OK)
         return rc;
-    if (is_sealed(s))
+    if (vch_sealed_is_sealed(s))
         return append_sealed(s, bytes, err);
     if (s->memory != NULL)
         memcpy(s->memory + s->done, bytes.data, bytes.size);
@@ -326,7 +332,7 @@ static vouch_code read_header(vch_sealed *s, vouch_error *err)
         return rc;
     if (memcmp(magic, MAGIC, sizeof magic) != 0 || mode > MODE_SEALED)
         return vouch_fail(err, VOUCH_E_FORMAT, "'%s' is no file of state", s->path);
-    if (mode != (is_sealed(s) ? MODE_SEALED : MODE_CLEAR))
+    if (mode != (vch_sealed_is_sealed(s) ? MODE_SEALED : MODE_CLEAR))
         return vouch_fail(err, VOUCH_E_FORMAT, "'%s' is %s", s->path,
                           mode == MODE_SEALED ? "sealed, and there is no key" : "not sealed");
     if (memcmp(purpose, s->purpose, sizeof purpose) != 0 || size != s->stamp.size
@@ -348,7 +354,7 @@ static vouch_code check_header(vch_sealed *s, vouch_error *err)
     if (!vch_secret_equal((vouch_span) { tag, sizeof tag },
                           (vouch_span) { s->header + BOUND_SIZE, sizeof tag }))
         return vouch_fail(err, VOUCH_E_CRYPTO, "the header of '%s' was altered%s", s->path,
-                          is_sealed(s) ? ", or it was sealed with another key" : "");
+                          vch_sealed_is_sealed(s) ? ", or it was sealed with another key" : "");
     if (fstat(s->fd, &about) != 0)
         return fail_errno(s, "reading", errno, err);
     if ((uint64_t)about.st_size != file_size(s))
@@ -427,6 +433,7 @@ static vouch_code need_chunk(vch_sealed *s, uint64_t number, vouch_error *err)
     s->chunk_at = NO_CHUNK;
     size_t size = chunk_size(s, number);
     VCH_SCOPED(vch_buffer_drop) vch_buffer bytes = vch_buffer_with_cap(SEALED_CHUNK);
+    vch_buffer_reserve(&bytes, SEALED_CHUNK);
     uint8_t *at = vch_buffer_extend(&bytes, size + VCH_AEAD_TAG_SIZE);
     if (at == NULL)
         return vch_buffer_finish(&bytes, "sealed chunk", err);
@@ -453,7 +460,7 @@ vouch_code vch_sealed_read(vch_sealed *s, uint64_t offset, void *out, size_t siz
         memcpy(out, s->memory + offset, size);
         return VOUCH_OK;
     }
-    if (!is_sealed(s))
+    if (!vch_sealed_is_sealed(s))
         return read_at(s, VCH_SEALED_HEADER_SIZE + offset, to, size, err);
     while (size > 0) {
         uint64_t number = offset / VCH_SEALED_CHUNK;

@@ -77,6 +77,7 @@ VOUCH_MUST_CHECK vouch_code vch_sealed_read(vch_sealed *s, uint64_t offset, void
                                             vouch_error *err);
 
 const vch_sealed_stamp *vch_sealed_stamp_of(const vch_sealed *s); /* its digest once finished */
+bool vch_sealed_is_sealed(const vch_sealed *s); /* encrypted, not in clear or in memory */
 const char *vch_sealed_name(const vch_sealed *s);
 
 /* One more owner: it is closed when the last has freed it. */

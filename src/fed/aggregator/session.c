@@ -244,22 +244,59 @@ static void answer_tensors(vch_aggregator *a, vch_grpc_call *call, const caller 
         refuse(a, call, rc, err);
 }
 
-/* The rest of an answer, read from the model's file as the peer takes it. */
+/* The rest of an answer, read from the model's file as the peer takes it. Peers read at different
+ * places, and a sealed file is opened a chunk at a time: each has the one that it reads in. */
 typedef struct pull {
     vch_sealed *file;
     uint64_t offset;
+    uint8_t *chunk; /* NULL: nothing read so far, or the file is in clear */
+    uint64_t chunk_at;
 } pull;
+
+static bool need_chunk(pull *p, uint64_t number)
+{
+    uint64_t from = number * VCH_SEALED_CHUNK;
+    uint64_t left = vch_sealed_stamp_of(p->file)->size - from;
+    if (p->chunk != NULL && p->chunk_at == number)
+        return true;
+    if (p->chunk == NULL && (p->chunk = malloc(VCH_SEALED_CHUNK)) == NULL)
+        return false;
+    p->chunk_at = number;
+    size_t size = left < VCH_SEALED_CHUNK ? (size_t)left : VCH_SEALED_CHUNK;
+    if (vch_sealed_read(p->file, from, p->chunk, size, NULL) == VOUCH_OK)
+        return true;
+    free(p->chunk);
+    p->chunk = NULL;
+    return false;
+}
 
 static bool read_pulled(void *context, uint64_t offset, void *out, size_t size)
 {
-    const pull *p = context;
-    return vch_sealed_read(p->file, p->offset + offset, out, size, NULL) == VOUCH_OK;
+    pull *p = context;
+    uint8_t *to = out;
+    uint64_t at = p->offset + offset;
+    if (!vch_sealed_is_sealed(p->file) || size == 0)
+        return vch_sealed_read(p->file, at, out, size, NULL) == VOUCH_OK;
+    if (at + size > vch_sealed_stamp_of(p->file)->size)
+        return false;
+    while (size > 0) {
+        size_t from = (size_t)(at % VCH_SEALED_CHUNK);
+        size_t n = size < VCH_SEALED_CHUNK - from ? size : VCH_SEALED_CHUNK - from;
+        if (!need_chunk(p, at / VCH_SEALED_CHUNK))
+            return false;
+        memcpy(to, p->chunk + from, n);
+        to += n;
+        at += n;
+        size -= n;
+    }
+    return true;
 }
 
 static void release_pulled(void *context)
 {
     pull *p = context;
     vch_sealed_free(p->file);
+    free(p->chunk);
     free(p);
 }
 
