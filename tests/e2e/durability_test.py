@@ -3,6 +3,7 @@
 
 usage: durability_test.py DIRECTORY-OF-PROGRAMS FAULT-DISK-LIBRARY NUMBER-OF-KILLS
 """
+import datetime
 import hashlib
 import pathlib
 import random
@@ -103,18 +104,27 @@ def counted_twice(metrics):
     return None
 
 
-def is_over(running, unaware):
+def unaware(running, killed_at):
+    """Who may have been told that all is over when it was dead, or died before it kept that: nothing is lost, but
+    it asks for ever."""
+    for event in running["agg"].events("federation.finished"):
+        ended = datetime.datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
+        return {role for role, at in killed_at.items() if at > ended - 1}
+    return set()
+
+
+def is_over(running, killed_at):
     """The aggregator has made the last model, and whoever can was told: what starts now is another run."""
     if not running["agg"].events("federation.finished"):
         return False
     time.sleep(0.5)
-    return all(running[name].child.poll() == 0 for name in set(NAMES) - unaware)
+    return all(running[name].child.poll() == 0 for name in set(NAMES) - unaware(running, killed_at))
 
 
 def a_run_with_kills(rounds, label, kills, victims):
     """Kill one of `victims` after a random time, start it again, until the rounds are done."""
     running = {role: start(role, label) for role in ("agg", *NAMES)}
-    number, killed, unaware = 0, 0, set()
+    number, killed, killed_at = 0, 0, {}
     try:
         while running["agg"].child.poll() is None:
             time.sleep(ENV["random"].uniform(0.0, 2 * ENV["pace"]))
@@ -125,16 +135,14 @@ def a_run_with_kills(rounds, label, kills, victims):
                 continue
             running[role].child.kill()
             running[role].__exit__()
-            # told that all is over, and dead before it kept that: nothing is lost, but it asks for ever
-            if role != "agg" and running["agg"].events("federation.finished"):
-                unaware.add(role)
+            killed_at[role] = time.time()
             killed, number = killed + 1, number + 1
-            if role == "agg" and is_over(running, unaware):
+            if role == "agg" and is_over(running, killed_at):
                 break
             running[role] = start(role, f"{label}-{number}")
         else:
             assert running["agg"].wait(1) == 0, running["agg"].tail()
-        for name in set(NAMES) - unaware:
+        for name in set(NAMES) - unaware(running, killed_at):
             assert running[name].wait(60) == 0, running[name].tail()
     finally:
         for process in running.values():

@@ -62,7 +62,7 @@ vouch_code vch_aggregator_begin_round(vch_aggregator *a, vouch_error *err); /* h
 vouch_code vch_aggregator_close_round(vch_aggregator *a, vouch_error *err); /* or go on with it */
 vouch_code vch_aggregator_save_final(vch_aggregator *a, vouch_error *err);
 void vch_aggregator_finish(vch_aggregator *a, vouch_code rc, const vouch_error *why);
-/* saving.c: with keep_models a file of a model; the one that the present round's on a worker, where
+/* saving.c: with keep_models a file of a model; what the present round starts from on a worker, if
  * there is one; and, unless that was done, here. */
 vouch_code vch_aggregator_save(const vch_aggregator *a, const char *path, const vch_model *model,
                                vouch_error *err);
