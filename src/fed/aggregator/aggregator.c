@@ -267,6 +267,10 @@ static vouch_code restore_result(void *context, size_t member, size_t task, vch_
 /* The results of the round that was open, and whom there is still to tell. */
 static vouch_code restore_round(vch_aggregator *a, vouch_error *err)
 {
+    for (size_t m = 0; m < a->view->member_count; m++) {
+        if (vch_ledger_was_quarantined(a->ledger, m))
+            vch_round_exclude(a->round, m); /* until it is admitted again */
+    }
     vouch_code rc = vch_ledger_each_result(a->ledger, restore_result, a, err);
     if (rc == VOUCH_OK)
         vch_round_resume(a->round, a->options.now_ms());

@@ -25,6 +25,7 @@ struct vch_ledger {
     vch_ledger_file model, previous;
     vch_ledger_record *result; /* of the present round */
     size_t result_count, result_room;
+    bool *out;                       /* a value for each member: it was put out */
     uint8_t policy[VCH_SHA256_SIZE]; /* options.policy_digest: the caller's may go with a change */
     bool finished;                   /* told so; the rest of this process does not matter */
 };
@@ -51,9 +52,40 @@ static vouch_code keep_result(vch_ledger *l, vch_ledger_record *record, vouch_er
     return VOUCH_OK;
 }
 
+/* Whoever was put out is not asked what it had reported before. */
+static void put_out(vch_ledger *l, size_t member, bool out)
+{
+    size_t left = 0;
+    if (member == VCH_LEDGER_NOBODY)
+        return;
+    l->out[member] = out;
+    for (size_t i = 0; i < l->result_count; i++) {
+        if (out && l->result[i].member == member)
+            vch_ledger_record_done(&l->result[i]);
+        else
+            l->result[left++] = l->result[i];
+    }
+    l->result_count = left;
+}
+
+static void forget_run(vch_ledger *l)
+{
+    forget_results(l);
+    l->past = (vch_ledger_past) { 0 };
+    l->model = (vch_ledger_file) { 0 };
+    l->previous = (vch_ledger_file) { 0 };
+    memset(l->out, 0, vch_plan_look(l->options.plan)->member_count * sizeof *l->out);
+}
+
+static bool is_of_a_round(const vch_ledger_record *record)
+{
+    return record->kind == VCH_LEDGER_RESULT || record->kind == VCH_LEDGER_ROUND
+           || record->kind == VCH_LEDGER_FINISH;
+}
+
 static vouch_code apply(vch_ledger *l, vch_ledger_record *record, vouch_error *err)
 {
-    if (record->kind != VCH_LEDGER_BEGIN && (!l->past.begun || record->round != l->past.round))
+    if (is_of_a_round(record) && (!l->past.begun || record->round != l->past.round))
         return vouch_fail(err, VOUCH_E_FORMAT, "a record of round %d where round %d was",
                           record->round, l->past.begun ? l->past.round : -1);
     switch (record->kind) {
@@ -75,10 +107,13 @@ static vouch_code apply(vch_ledger *l, vch_ledger_record *record, vouch_error *e
         l->model = record->file;
         return VOUCH_OK;
     case VCH_LEDGER_FINISH:
-        forget_results(l);
-        l->past = (vch_ledger_past) { 0 };
-        l->model = (vch_ledger_file) { 0 };
-        l->previous = (vch_ledger_file) { 0 };
+        forget_run(l);
+        return VOUCH_OK;
+    case VCH_LEDGER_QUARANTINE:
+        put_out(l, record->member, true);
+        return VOUCH_OK;
+    case VCH_LEDGER_READMIT:
+        put_out(l, record->member, false);
         return VOUCH_OK;
     }
     return vouch_fail(err, VOUCH_E_FORMAT, "a record of no kind");
@@ -160,7 +195,10 @@ vouch_code vch_ledger_open(const vch_ledger_options *options, vch_ledger **out, 
         memcpy(l->policy, options->policy_digest, sizeof l->policy);
         l->options.policy_digest = l->policy;
     }
-    if (options->parent != NULL)
+    l->out = calloc(vch_plan_look(options->plan)->member_count + 1, sizeof *l->out);
+    if (l->out == NULL)
+        rc = vouch_fail(err, VOUCH_E_MEMORY, "no memory for a ledger");
+    if (rc == VOUCH_OK && options->parent != NULL)
         rc = open_state(l, err);
     if (rc == VOUCH_OK)
         rc = vch_commits_new(l->state, options->loop, options->workers, &l->commits, err);
@@ -180,6 +218,7 @@ void vch_ledger_close(vch_ledger *l)
     vch_state_close(l->state);
     forget_results(l);
     free(l->result);
+    free(l->out);
     free(l);
 }
 
@@ -297,6 +336,20 @@ vouch_code vch_ledger_accept(vch_ledger *l, const vch_ledger_note *note,
                                  .task = result->task,
                                  .result = result->result };
     return put(l, note, &record, err);
+}
+
+vouch_code vch_ledger_quarantine(vch_ledger *l, const vch_ledger_note *note, int32_t round,
+                                 size_t member, bool out, vouch_error *err)
+{
+    vch_ledger_record record = { .kind = out ? VCH_LEDGER_QUARANTINE : VCH_LEDGER_READMIT,
+                                 .round = round,
+                                 .member = member };
+    return put(l, note, &record, err);
+}
+
+bool vch_ledger_was_quarantined(const vch_ledger *l, size_t member)
+{
+    return l->out[member];
 }
 
 vouch_code vch_ledger_end_round(vch_ledger *l, const vch_ledger_note *note,

@@ -97,6 +97,13 @@ typedef struct vch_ledger_result {
 VOUCH_MUST_CHECK vouch_code vch_ledger_accept(vch_ledger *l, const vch_ledger_note *note,
                                               const vch_ledger_result *result, vouch_error *err);
 
+/* A member is put out of the round, what it reported in it is forgotten; or it is taken back in. */
+VOUCH_MUST_CHECK vouch_code vch_ledger_quarantine(vch_ledger *l, const vch_ledger_note *note,
+                                                  int32_t round, size_t member, bool out,
+                                                  vouch_error *err);
+/* Was it out when the process before this one ended? */
+bool vch_ledger_was_quarantined(const vch_ledger *l, size_t member);
+
 /* A round is over: this is the model of the next one, made of these members' updates. */
 typedef struct vch_ledger_end {
     int32_t round;      /* that is over */

@@ -4,6 +4,7 @@
  *   [2, round, file or null, member, task, certificate, samples + 1, order, [[name, validates, value]…]]
  *   [3, round, file, steps, best or empty, [member…]]                      the round is over
  *   [4, round]                                                             everybody was told
+ *   [5, round, member], [6, round, member]                                 put out; taken back in
  * A file is [name, size, salt, digest]; floating point numbers are their bytes, big-endian.
  */
 #include "fed/aggregator/ledger_records.h"
@@ -114,6 +115,13 @@ void vch_ledger_record_write(const vch_plan *plan, const uint8_t *policy_digest,
         vch_cbor_put_array(out, 2);
         vch_cbor_put_uint(out, VCH_LEDGER_FINISH);
         vch_cbor_put_uint(out, (uint64_t)record->round);
+        return;
+    case VCH_LEDGER_QUARANTINE:
+    case VCH_LEDGER_READMIT:
+        vch_cbor_put_array(out, 3);
+        vch_cbor_put_uint(out, (uint64_t)record->kind);
+        vch_cbor_put_uint(out, (uint64_t)record->round);
+        vch_cbor_put_text(out, vch_plan_look(plan)->member[record->member]);
         return;
     }
 }
@@ -253,10 +261,16 @@ static void take_begin(const vch_plan *plan, vch_cbor *c, vch_ledger_record *out
     (void)vch_cbor_bytes(c);
 }
 
+static void take_member(const vch_plan *plan, vch_cbor *c, vch_ledger_record *out)
+{
+    ptrdiff_t member = vch_plan_member(plan, vch_cbor_text(c));
+    out->member = member < 0 ? VCH_LEDGER_NOBODY : (size_t)member;
+}
+
 vouch_code vch_ledger_record_read(const vch_plan *plan, vouch_span bytes, vch_ledger_record *out,
                                   vouch_error *err)
 {
-    static const size_t sizes[] = { 0, 6, 9, 6, 2 };
+    static const size_t sizes[] = { 0, 6, 9, 6, 2, 3, 3 };
     vouch_code rc = VOUCH_OK;
     vch_cbor c = vch_cbor_over(bytes);
     *out = (vch_ledger_record) { 0 };
@@ -279,6 +293,10 @@ vouch_code vch_ledger_record_read(const vch_plan *plan, vouch_span bytes, vch_le
         take_round(&c, out);
         break;
     case VCH_LEDGER_FINISH:
+        break;
+    case VCH_LEDGER_QUARANTINE:
+    case VCH_LEDGER_READMIT:
+        take_member(plan, &c, out);
         break;
     }
     if (rc == VOUCH_OK)

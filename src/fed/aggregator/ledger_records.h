@@ -21,7 +21,9 @@ typedef enum vch_ledger_kind {
     VCH_LEDGER_BEGIN = 1,
     VCH_LEDGER_RESULT = 2,
     VCH_LEDGER_ROUND = 3,
-    VCH_LEDGER_FINISH = 4
+    VCH_LEDGER_FINISH = 4,
+    VCH_LEDGER_QUARANTINE = 5,
+    VCH_LEDGER_READMIT = 6
 } vch_ledger_kind;
 
 /* What a record says; which members are used depends on its kind. */
@@ -29,7 +31,7 @@ typedef struct vch_ledger_record {
     vch_ledger_kind kind;
     int32_t round;
     vch_ledger_file file; /* model or update */
-    /* RESULT */
+    /* RESULT; QUARANTINE and READMIT: the member */
     size_t member, task;
     vch_result *result; /* read: without its file; given to the reader, free with _done */
     /* ROUND */
