@@ -127,6 +127,7 @@ typedef struct service {
     vch_site_policy *policy;
     vch_quarantine *quarantine;
     bool laggards_named; /* those who did not come back after the last change of policy */
+    bool reviewing;      /* a worker judges everybody anew */
     FILE *metrics_file, *rounds_file;
     vch_metrics metrics;
     bool is_done;  /* everybody was told */
@@ -137,6 +138,7 @@ typedef struct service {
 static void drop_service(service *s)
 {
     vch_grpc_server_free(s->server);
+    s->server = NULL; /* a review that ends now finds no connection */
     vch_workers_free(s->workers);
     vch_aggregator_free(s->aggregator);
     vch_timer_free(s->care);
@@ -176,13 +178,6 @@ static void on_signal(void *context, int number)
     vch_grpc_server_stop(s->server, LAST_GRACE_MS, on_stopped, s);
 }
 
-static void on_hangup(void *context, int number)
-{
-    service *s = context;
-    (void)number;
-    vch_site_policy_hurry(s->policy);
-}
-
 /* One that stands with a good connection is not put out by a second process of its site. */
 static void on_note(void *context, const char *name, const char *reason)
 {
@@ -193,20 +188,22 @@ static void on_note(void *context, const char *name, const char *reason)
         vch_aggregator_quarantine(s->aggregator, name, reason);
 }
 
-/* docs/protocol.md section 6: ten minutes after a change of policy nobody waits for a laggard. */
+static void on_laggard(void *context, const char *name)
+{
+    service *s = context;
+    vch_aggregator_quarantine(s->aggregator, name,
+                              "not admitted within 10 minutes of the change of policy");
+}
+
 static void name_laggards(service *s)
 {
-    int64_t switched = vch_site_policy_switched_unix_s(s->policy);
-    if (s->laggards_named || switched == 0 || vch_clock_unix_s() < switched + VCH_POLICY_CHANGE_S)
+    const vch_change change = { .switched_unix_s = vch_site_policy_switched_unix_s(s->policy),
+                                .now_unix_s = vch_clock_unix_s() };
+    if (s->laggards_named || !vch_change_is_over(&change))
         return;
-    const vch_federation *f = vch_attestation_file_federation(s->site.attestation);
-    for (size_t i = 0; i < f->member_count; i++) {
-        const vch_member *m = &f->members[i];
-        if (m->attested && m->role == VCH_ROLE_COLLABORATOR
-            && !vch_roster_was_admitted(s->site.roster, m->name))
-            vch_aggregator_quarantine(s->aggregator, m->name,
-                                      "not admitted within 10 minutes of the change of policy");
-    }
+    const vch_members members = { s->site.view->member, s->site.view->member_count };
+    vch_quarantine_laggards(vch_attestation_file_federation(s->site.attestation), s->site.roster,
+                            &members, on_laggard, s);
     s->laggards_named = true;
 }
 
@@ -225,20 +222,57 @@ static bool is_over(void *context, void *session)
 
 /* docs/protocol.md section 6: re-attestation is a new connection; a revoked or replaced peer goes
  * at once. */
+static void end_connections(service *s)
+{
+    vch_quarantine_drain(s->quarantine, on_note, s);
+    vch_grpc_server_end(s->server, is_over, NULL, 0);
+    vch_grpc_server_end(s->server, is_to_be_appraised_anew, NULL, GRACE_MS);
+}
+
+static void review(void *context)
+{
+    const service *s = context;
+    vch_gate_review(s->site.gate);
+}
+
+static void on_reviewed(void *context, bool worked)
+{
+    service *s = context;
+    s->reviewing = false;
+    if (worked && s->server != NULL)
+        end_connections(s);
+}
+
+/* Collateral or policy has changed: who is connected is judged anew, while calls go on. */
+static void begin_review(service *s)
+{
+    const vch_job job = { .context = s, .work = review, .done = on_reviewed };
+    if (s->reviewing || !vch_gate_review_is_due(s->site.gate))
+        return;
+    s->reviewing = vch_workers_submit(s->workers, job, NULL) == VOUCH_OK; /* else it comes again */
+}
+
 static void take_care(void *context)
 {
     service *s = context;
     vouch_error err = { 0 };
     if (vch_site_policy_turn(s->policy))
         s->laggards_named = false;
-    vch_quarantine_drain(s->quarantine, on_note, s);
+    begin_review(s);
     name_laggards(s);
     if (vch_gate_renew(s->site.gate, s->site.tls, &err) != VOUCH_OK)
         vch_log(&s->rt->log, VCH_LOG_ERROR, "certificate.not_renewed",
                 VCH_STR("reason", vouch_error_text(&err, (char[1024]) { 0 }, 1024)));
-    vch_grpc_server_end(s->server, is_over, NULL, 0);
-    vch_grpc_server_end(s->server, is_to_be_appraised_anew, NULL, GRACE_MS);
+    end_connections(s);
     vch_timer_start(s->care, CARE_MS);
+}
+
+static void on_hangup(void *context, int number)
+{
+    service *s = context;
+    (void)number;
+    vch_site_policy_hurry(s->policy);
+    take_care(s);
 }
 
 /* docs/protocol.md section 2: all participants agreed on where training starts. */

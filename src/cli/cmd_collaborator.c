@@ -11,6 +11,7 @@
 #include "crypto/rand.h"
 #include "crypto/secure_heap.h"
 #include "fed/collaborator/collaborator.h"
+#include "host/clock.h"
 #include "host/file.h"
 #include "host/process.h"
 #include "net/grpc_client.h"
@@ -182,10 +183,33 @@ static bool is_change_of_policy(const client *c, const vouch_error *err)
     return (ours || theirs) && vch_site_policy_is_changing(c->policy);
 }
 
+/* docs/protocol.md section 6: either side ends a connection when the peer is due to be appraised anew;
+ * started calls finish then. */
+static bool stands(void *context, void *session)
+{
+    (void)context;
+    return session == NULL
+           || vch_admitted_peer_standing(session, vch_clock_unix_s()) == VCH_STANDING_GOOD;
+}
+
+/* A revocation ends it at once. */
+static void look_at_aggregator(client *c)
+{
+    if (vch_gate_review_is_due(c->site.gate))
+        vch_gate_review(c->site.gate); /* of the one connection that there is */
+    void *session = c->collaborator == NULL ? NULL : vch_collaborator_session(c->collaborator);
+    if (session == NULL)
+        return;
+    vch_standing standing = vch_admitted_peer_standing(session, vch_clock_unix_s());
+    if (standing != VCH_STANDING_GOOD && standing != VCH_STANDING_REATTEST)
+        vch_collaborator_hang_up(c->collaborator);
+}
+
 static void take_care(void *context)
 {
     client *c = context;
     (void)vch_site_policy_turn(c->policy);
+    look_at_aggregator(c);
     vch_timer_start(c->care, CARE_MS);
 }
 
@@ -194,6 +218,7 @@ static void on_hangup(void *context, int number)
     client *c = context;
     (void)number;
     vch_site_policy_hurry(c->policy);
+    look_at_aggregator(c);
 }
 
 static vouch_code connect_anew(void *context, vch_grpc_client **out, vouch_error *err)
@@ -280,6 +305,7 @@ static vouch_code take_part(client *c, const values *v, vouch_error *err)
                                            .keep = c->keep,
                                            .connect = connect_anew,
                                            .connect_context = c,
+                                           .stands = stands,
                                            .random = draw };
     rc = vch_collaborator_new(&how, &c->collaborator, err);
     if (rc == VOUCH_OK)

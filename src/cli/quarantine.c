@@ -41,9 +41,10 @@ void vch_quarantine_free(vch_quarantine *q)
 
 static bool speaks_against(const vch_admission *v)
 {
-    return v->enrolled
-           && (v->code == VCH_REFUSED_MEASUREMENT || v->code == VCH_REFUSED_TCB
-               || v->code == VCH_REFUSED_PLATFORM || v->code == VCH_REFUSED_QUOTE);
+    return v->revoked
+           || (v->enrolled
+               && (v->code == VCH_REFUSED_MEASUREMENT || v->code == VCH_REFUSED_TCB
+                   || v->code == VCH_REFUSED_PLATFORM || v->code == VCH_REFUSED_QUOTE));
 }
 
 /* The note of that name, or room for one; NULL at the cap. The caller holds the lock. */
@@ -93,4 +94,22 @@ void vch_quarantine_drain(vch_quarantine *q,
     for (size_t i = 0; i < count; i++)
         each(context, notes[i].name, notes[i].reason[0] == '\0' ? NULL : notes[i].reason);
     free(notes);
+}
+
+bool vch_change_is_over(const vch_change *change)
+{
+    return change->switched_unix_s != 0
+           && change->now_unix_s >= change->switched_unix_s + VCH_POLICY_CHANGE_S;
+}
+
+void vch_quarantine_laggards(const vch_federation *federation, vch_roster *roster,
+                             const vch_members *members,
+                             void (*each)(void *context, const char *name), void *context)
+{
+    for (size_t i = 0; i < members->count; i++) {
+        const char *name = members->name[i];
+        const vch_member *m = vch_federation_member(federation, name);
+        if ((m == NULL || m->attested) && !vch_roster_was_admitted(roster, name))
+            each(context, name);
+    }
 }

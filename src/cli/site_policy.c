@@ -273,6 +273,7 @@ void vch_site_policy_hurry(vch_site_policy *p)
     if (p->site->attestation == NULL)
         return;
     p->seen_next = (stamp) { 0 };
+    vch_participant_reload_collateral(p->site->participant);
     vch_participant_ask_renewal(p->site->participant);
 }
 

@@ -10,10 +10,8 @@
 
 #include <stdbool.h>
 
+#include "cli/quarantine.h" /* VCH_POLICY_CHANGE_S */
 #include "cli/site.h"
-
-#define VCH_POLICY_CHANGE_S                                                                        \
-    600 /* so long before and after `from` a refusal for `policy` may pass */
 
 typedef struct vch_site_policy vch_site_policy;
 
@@ -26,7 +24,7 @@ void vch_site_policy_free(vch_site_policy *p);
 /* Every few seconds: look for a file, finish loading, switch. True: the site has just switched. */
 bool vch_site_policy_turn(vch_site_policy *p);
 
-/* Now (SIGHUP): look at the files again, and renew certificate and token. */
+/* Now (SIGHUP): look at the files again, also at the collateral's, and renew certificate and token. */
 void vch_site_policy_hurry(vch_site_policy *p);
 
 /* Is this moment within ten minutes of a change that we know of? */

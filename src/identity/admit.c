@@ -7,14 +7,16 @@
 
 #include "base/scope.h"
 #include "identity/admit_steps.h"
+#include "identity/present.h"
 #include "identity/roster.h"
 
 #define CALLS_FINISH_S 600
 
 struct vch_admitted_peer {
     vch_admission verdict;
-    vch_roster_seat *seat; /* NULL: not attested, or no roster */
-    vch_roster *roster;    /* NULL: a client, or no attestation */
+    vch_roster_seat *seat;  /* NULL: not attested, or no roster */
+    vch_roster *roster;     /* NULL: a client, or no attestation */
+    vch_presence *presence; /* NULL: it is never judged anew */
     int64_t reattest_unix_s;
 };
 
@@ -82,6 +84,22 @@ static const vch_admission_step pki_steps[] = {
     { "pinned-key", vch_admit_step_pki_key },
 };
 #define PKI_STEPS (sizeof pki_steps / sizeof *pki_steps)
+
+/* Of one that was admitted before: whose it is now, and whether its evidence is still good. */
+static const vch_admission_step standing_steps[] = {
+    { "certificate", vch_admit_step_certificate }, { "evidence", vch_admit_step_evidence },
+    { "claims-form", vch_admit_step_claims_form }, { "member", vch_admit_step_still_member },
+    { "enrolment", vch_admit_step_enrolment },     { "quote", vch_admit_step_quote_anew },
+    { "policy", vch_admit_step_policy },           { "platform", vch_admit_step_platform },
+};
+#define STANDING_STEPS (sizeof standing_steps / sizeof *standing_steps)
+
+static const vch_admission_step standing_pki_steps[] = {
+    { "certificate", vch_admit_step_certificate },
+    { "member", vch_admit_step_pki_member },
+    { "pinned-key", vch_admit_step_pki_key },
+};
+#define STANDING_PKI_STEPS (sizeof standing_pki_steps / sizeof *standing_pki_steps)
 
 static const struct {
     const char *name;
@@ -269,6 +287,21 @@ void vch_admission_judge(const vch_admission_rules *rules, const vch_admission_r
     judge(rules, request, ATTESTED_STEPS, out);
 }
 
+void vch_admission_judge_anew(const vch_admission_rules *rules,
+                              const vch_admission_request *request, vch_admission *out)
+{
+    if (is_to_be_attested(rules, request->certificate, request->stock))
+        judge_by(rules, request, standing_steps, STANDING_STEPS, out);
+    else
+        judge_by(rules, request, standing_pki_steps, STANDING_PKI_STEPS, out);
+}
+
+bool vch_admission_revokes(const vch_admission *v)
+{
+    return v->code != VCH_ADMITTED && v->code != VCH_ADMISSION_NONE && v->code != VCH_REFUSED_FAULT
+           && v->code != VCH_REFUSED_NO_COLLATERAL && v->code != VCH_REFUSED_NO_ISSUER_KEYS;
+}
+
 /* Two may have passed the probe at once: the seat decides. */
 static vch_admission_code take_seat(const vch_admission_rules *rules,
                                     const vch_admission_request *request, vch_admission *v,
@@ -334,6 +367,14 @@ void vch_admit(const vch_admission_rules *rules, const vch_admission_request *re
             earlier(last_call(verdict->exp_unix_s, request->now_unix_s),
                     request->now_unix_s + vch_attestation_file_federation(rules->file)->reattest_s);
     peer->verdict = *verdict;
+    if (request->present != NULL
+        && vch_present_enter(request->present, request, verdict, peer->seat, &peer->presence, NULL)
+               != VOUCH_OK) {
+        verdict->code = VCH_REFUSED_FAULT;
+        (void)snprintf(verdict->message, sizeof verdict->message, "out of memory");
+        vch_admitted_peer_free(peer);
+        return;
+    }
     *out = peer;
 }
 
@@ -341,6 +382,7 @@ void vch_admitted_peer_free(vch_admitted_peer *p)
 {
     if (p == NULL)
         return;
+    vch_presence_leave(p->presence); /* before the seat that it refers to */
     vch_roster_leave(p->seat);
     free(p);
 }
@@ -359,6 +401,8 @@ vch_standing vch_admitted_peer_standing(const vch_admitted_peer *p, int64_t now_
 {
     if (p == NULL)
         return VCH_STANDING_GONE;
+    if (p->presence != NULL && vch_presence_is_revoked(p->presence))
+        return VCH_STANDING_REVOKED;
     if (p->seat != NULL && vch_roster_seat_replaced(p->seat))
         return VCH_STANDING_REPLACED;
     if (now_unix_s >= p->verdict.until_unix_s)

@@ -80,6 +80,7 @@ typedef struct vch_admission {
     bool debug;
     bool token_verified;
     bool enrolled;           /* its site's own signature over these claims was verified */
+    bool revoked;            /* it had been admitted, and is refused now */
     char tee[8];             /* "sgx", "tdx", or "" */
     char measurement[97];    /* hex: MRENCLAVE or MRTD */
     char tcb_status[48];     /* "UpToDate"; "" if not reached */
@@ -126,7 +127,8 @@ typedef struct vch_admission_request {
     const uint8_t *fresh_report_data; /* 64 bytes, with `channel: quote` */
     bool token_waived;   /* the caller checks a token itself, or there is none yet (own start) */
     bool channel_waived; /* there is no channel: a passport, or our own certificate */
-    struct vch_roster *roster; /* NULL: neither replay nor connections are looked at */
+    struct vch_roster *roster;   /* NULL: neither replay nor connections are looked at */
+    struct vch_present *present; /* where an admitted peer is noted, to be judged anew; or NULL */
     int64_t now_unix_s;
     int64_t token_at_unix_s; /* the moment to judge the token at; 0: now */
     /* Told each step in order; may be NULL. `passed` false ends it. */
@@ -153,6 +155,17 @@ void vch_admission_examine(const vch_admission_rules *rules, const vch_admission
 void vch_admission_judge(const vch_admission_rules *rules, const vch_admission_request *request,
                          vch_admission *out);
 
+/*
+ * Would a peer that was admitted before be refused by these rules now: is it still listed, with that
+ * key, and is its evidence still good? The digest of the policy that it was admitted under is not
+ * compared, nor what is judged at admission only (token, channel, the newest certificate).
+ */
+void vch_admission_judge_anew(const vch_admission_rules *rules,
+                              const vch_admission_request *request, vch_admission *out);
+
+/* Does such a verdict end a connection? One of "could not find out" does not. */
+bool vch_admission_revokes(const vch_admission *verdict);
+
 /* An admitted peer: one per connection, made by the gate, freed with the connection. */
 typedef struct vch_admitted_peer vch_admitted_peer;
 
@@ -170,7 +183,7 @@ const vch_admission *vch_admitted_peer_verdict(const vch_admitted_peer *p);
 const char *vch_admitted_peer_name(const vch_admitted_peer *p);
 
 /*
- * Does it still stand: not replaced by a newer certificate of its name, not past `until`? When not,
+ * Does it still stand: not revoked, not replaced by a newer certificate of its name, not past `until`? When not,
  * the connection drains, and open results of a replaced one are discarded.
  */
 typedef enum vch_standing {
@@ -179,7 +192,8 @@ typedef enum vch_standing {
     VCH_STANDING_REATTEST =
         2, /* reattest_min passed, or another policy holds: GOAWAY, started calls may finish */
     VCH_STANDING_REPLACED = 3, /* another certificate of the name was admitted */
-    VCH_STANDING_EXPIRED = 4   /* vouch-exp passed */
+    VCH_STANDING_EXPIRED = 4,  /* vouch-exp passed */
+    VCH_STANDING_REVOKED = 5   /* judged anew, and refused */
 } vch_standing;
 vch_standing vch_admitted_peer_standing(const vch_admitted_peer *p, int64_t now_unix_s);
 

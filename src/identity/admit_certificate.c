@@ -180,6 +180,16 @@ vch_admission_code vch_admit_step_claims(vch_examination *x)
     return code;
 }
 
+vch_admission_code vch_admit_step_still_member(vch_examination *x)
+{
+    vch_admission_code code =
+        find_member(x, vch_attestation_file_federation(x->rules->file)); /* by today's list */
+    if (code == VCH_ADMITTED && x->member->role != x->claims.role)
+        return vch_refuse(x, VCH_REFUSED_ROLE, "'%.60s' is listed as %s now", x->member->name,
+                          vch_role_name(x->member->role));
+    return code;
+}
+
 vch_admission_code vch_admit_step_enrolment(vch_examination *x)
 {
     vouch_error err = { 0 };

@@ -77,6 +77,29 @@ vch_admission_code vch_admit_step_quote(vch_examination *x)
     return VCH_ADMITTED;
 }
 
+/* What says nothing of the peer but only that our own collateral is out of date or damaged. */
+static bool is_about_our_collateral(const vouch_reason *r)
+{
+    if (strcmp(r->code, "collateral_expired") == 0
+        || strcmp(r->code, "collateral_not_yet_valid") == 0)
+        return true;
+    return strcmp(r->step, "collateral") == 0 && strcmp(r->code, "root_not_trusted") != 0
+           && strcmp(r->code, "roots_differ") != 0;
+}
+
+vch_admission_code vch_admit_step_quote_anew(vch_examination *x)
+{
+    vch_admission_code code = vch_admit_step_quote(x);
+    if (code != VCH_REFUSED_QUOTE || x->appraisal == NULL)
+        return code;
+    for (size_t i = 0; i < vouch_appraisal_reason_count(x->appraisal); i++) {
+        vouch_reason r = vouch_appraisal_reason(x->appraisal, i);
+        if (!is_about_our_collateral(&r))
+            return code;
+    }
+    return VCH_REFUSED_NO_COLLATERAL;
+}
+
 static bool is_about_the_tcb(const vouch_reason *r)
 {
     return strcmp(r->step, "tcb") == 0 || strncmp(r->code, "tcb_", 4) == 0

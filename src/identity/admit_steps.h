@@ -52,13 +52,15 @@ vch_admission_code vch_admit_step_self_signature(vch_examination *x);
 vch_admission_code vch_admit_step_validity(vch_examination *x);
 vch_admission_code vch_admit_step_claims(vch_examination *x);
 vch_admission_code vch_admit_step_enrolment(vch_examination *x);
-vch_admission_code vch_admit_step_own_claims(vch_examination *x); /* without a federation */
+vch_admission_code vch_admit_step_still_member(vch_examination *x); /* judged anew */
+vch_admission_code vch_admit_step_own_claims(vch_examination *x);   /* without a federation */
 
 vch_admission_code vch_admit_step_any_evidence(vch_examination *x); /* of other products, too */
 
 /* admit_evidence.c: the quote, what it proves, and the newest certificate of the name. */
 vch_admission_code vch_admit_step_report_data(vch_examination *x);
 vch_admission_code vch_admit_step_quote(vch_examination *x);
+vch_admission_code vch_admit_step_quote_anew(vch_examination *x); /* judged anew */
 vch_admission_code vch_admit_step_policy(vch_examination *x);
 vch_admission_code vch_admit_step_platform(vch_examination *x);
 vch_admission_code vch_admit_step_newest(vch_examination *x);

@@ -1,10 +1,13 @@
 /*
  * Where an appraisal gets its collateral from, as immutable counted sets: read ahead of time from a
- * directory, a bundle file or bytes in hand, or kept fresh from collateral services. Share freely.
- * Nothing here decides: libvouch judges.
+ * directory, a bundle file or bytes in hand, or kept fresh from collateral services. Internally
+ * locked. Nothing here decides: libvouch judges.
  */
 #ifndef VCH_IDENTITY_COLLATERAL_CACHE_H
 #define VCH_IDENTITY_COLLATERAL_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/scope.h"
 #include "identity/collateral_live.h"
@@ -54,6 +57,17 @@ VOUCH_MUST_CHECK vouch_code vch_collateral_cache_find(vch_collateral_cache *c,
                                                       const vch_pcs_query *platform,
                                                       const vch_collateral_set **out,
                                                       vouch_error *err);
+
+/*
+ * Read the path again: what is there now takes the place of what was read, whole or not at all.
+ * Where nothing was read from a path there is nothing to do. Fails as vch_collateral_cache_from_path,
+ * and then everything stays.
+ */
+VOUCH_MUST_CHECK vouch_code vch_collateral_cache_reload(vch_collateral_cache *c, bool *out_changed,
+                                                        vouch_error *err);
+
+/* Grows when collateral has come that may speak differently of a platform. */
+uint64_t vch_collateral_cache_generation(vch_collateral_cache *c);
 
 /* At a start, where nobody waits: ask for the quote's, as long as a fetch takes. */
 VOUCH_MUST_CHECK vouch_code vch_collateral_cache_prepare(vch_collateral_cache *c, vouch_span quote,

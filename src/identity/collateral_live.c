@@ -118,6 +118,7 @@ static void settle_good(vch_live *l, vch_live_family *f, const vch_collateral_se
     int64_t now = l->now_unix_s(l->clock);
     const vch_collateral_set *old = f->set;
     f->set = set;
+    l->generation++;
     f->failures = 0;
     f->refresh_unix_s = vch_live_refresh_at(l, set, now);
     vch_collateral_set_unref(old);
@@ -310,6 +311,14 @@ vouch_code vch_live_get(vch_live *l, const vch_pcs_query *platform, vch_live_pat
         *out = vch_collateral_set_ref(f->set);
     unlock(l);
     return rc;
+}
+
+uint64_t vch_live_generation(vch_live *l)
+{
+    lock(l);
+    uint64_t generation = l->generation;
+    unlock(l);
+    return generation;
 }
 
 /* --- life --- */

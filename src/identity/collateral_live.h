@@ -54,4 +54,7 @@ VOUCH_MUST_CHECK vouch_code vch_live_get(vch_live *live, const vch_pcs_query *pl
                                          vch_live_patience patience, const vch_collateral_set **out,
                                          vouch_error *err);
 
+/* Grows with every set that was fetched. */
+uint64_t vch_live_generation(vch_live *live);
+
 #endif

@@ -54,6 +54,7 @@ struct vch_live {
     size_t thread_count, idle, waiter_count;
     vch_live_family *families[VCH_LIVE_FAMILIES];
     size_t family_count;
+    uint64_t generation; /* grows with every set that was fetched */
 };
 
 /* When a set that was fetched then is to be fetched anew. */

@@ -13,6 +13,7 @@
 
 #define LOOK_S 1 /* the injected clock is looked at so often: it may be set */
 #define RETRY_S 15
+#define RELOAD_S 60 /* collateral in a directory: whoever lays it there need not tell us */
 
 int64_t vch_participant_now(const vch_participant *p)
 {
@@ -139,10 +140,25 @@ static void refresh_issuers(vch_participant *p)
                 VCH_STR("reason", vouch_error_text(&err, text, sizeof text)));
 }
 
+void vch_participant_reload_collateral(vch_participant *p)
+{
+    vouch_error err = { 0 };
+    char text[512];
+    bool changed = false;
+    if (p->collateral == NULL)
+        return;
+    if (vch_collateral_cache_reload(p->collateral, &changed, &err) != VOUCH_OK)
+        vch_log(p->log, VCH_LOG_WARN, "collateral.not_reloaded", VCH_STR("name", p->name),
+                VCH_STR("reason", vouch_error_text(&err, text, sizeof text)));
+    else if (changed)
+        vch_log(p->log, VCH_LOG_INFO, "collateral.reloaded", VCH_STR("name", p->name));
+}
+
 static void *keep_fresh(void *context)
 {
     vch_participant *p = context;
     int pause_s = LOOK_S;
+    int64_t reload_ms = vch_clock_monotonic_ms() + RELOAD_S * 1000;
     while (!wait_or_stop(p, pause_s)) {
         vouch_error err = { 0 };
         pause_s = LOOK_S;
@@ -153,13 +169,17 @@ static void *keep_fresh(void *context)
             pause_s = RETRY_S;
         }
         refresh_issuers(p);
+        if (vch_clock_monotonic_ms() >= reload_ms) {
+            vch_participant_reload_collateral(p);
+            reload_ms = vch_clock_monotonic_ms() + RELOAD_S * 1000;
+        }
     }
     return NULL;
 }
 
 vouch_code vch_participant_keep_fresh(vch_participant *p, vouch_error *err)
 {
-    if (p->thread_runs || (p->attester == NULL && p->issuers == NULL))
+    if (p->thread_runs || (p->attester == NULL && p->issuers == NULL && p->collateral == NULL))
         return VOUCH_OK; /* a PKI certificate is renewed by its site */
     if (pthread_create(&p->thread, NULL, keep_fresh, p) != 0)
         return vouch_fail(err, VOUCH_E_INTERNAL, "cannot start the thread that renews");

@@ -62,6 +62,12 @@ VOUCH_MUST_CHECK vouch_code vch_participant_keep_fresh(vch_participant *p, vouch
 void vch_participant_ask_renewal(vch_participant *p);
 void vch_participant_retire(vch_participant *p);
 
+/*
+ * Read the collateral's directory again (revocations, TCB levels); one that cannot be read is
+ * logged, and what is held stays. The background does it every minute. Any thread.
+ */
+void vch_participant_reload_collateral(vch_participant *p);
+
 /* One round of it: renews what is due at this moment. */
 VOUCH_MUST_CHECK vouch_code vch_participant_refresh(vch_participant *p, vouch_error *err);
 

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "identity/channel.h"
 #include "identity/participant_parts.h"
+#include "identity/present.h"
 
 /* What a gate is at one moment: a policy change replaces participant and roster. */
 typedef struct view {
@@ -18,6 +19,7 @@ typedef struct view {
     void (*on_verdict)(void *observer, const vch_admission *verdict);
     void *observer;
     atomic_int *last_code;
+    vch_present *present;
 } view;
 
 struct vch_gate {
@@ -25,6 +27,9 @@ struct vch_gate {
     view now;
     atomic_int last_code; /* of the newest verdict */
     uint64_t generation;  /* of the certificates in the TLS settings; the settings' thread only */
+    vch_present *present;
+    const vch_participant *reviewed; /* by whose rules everybody was judged last; with the lock */
+    uint64_t reviewed_collateral;    /* and by which of its collateral */
 };
 
 static view look(vch_gate *g)
@@ -52,6 +57,7 @@ static vouch_code request_of(const view *g, const vch_tls_peer *peer, vch_admiss
         .address = peer->address,
         .stock = peer->face == VCH_TLS_FACE_STOCK,
         .roster = g->roster,
+        .present = p->file == NULL ? NULL : g->present,
         .now_unix_s = vch_participant_now(p),
     };
     if (p->pki == NULL)
@@ -183,11 +189,26 @@ static vouch_code read_message(const view *g, const vch_tls_peer *peer, vouch_sp
     return channel_report_data(peer, request->role, false, report_data, err);
 }
 
+static uint64_t collateral_of(const vch_participant *p)
+{
+    return p->collateral == NULL ? 0 : vch_collateral_cache_generation(p->collateral);
+}
+
+/* It was judged while what it was held to changed: a review that has begun may have missed it. */
+static void look_again_if_changed(vch_gate *g, const vch_participant *judge, uint64_t collateral)
+{
+    (void)pthread_mutex_lock(&g->lock);
+    if (g->now.participant != judge || collateral_of(judge) != collateral)
+        g->reviewed = NULL;
+    (void)pthread_mutex_unlock(&g->lock);
+}
+
 static vouch_code admit(void *context, const vch_tls_peer *peer, vouch_span message, void **session,
                         vouch_error *err)
 {
     const view now = look(context);
     const view *g = &now;
+    uint64_t collateral = collateral_of(g->participant);
     vch_admission_request request = { 0 };
     vch_admission verdict = { 0 };
     vch_admitted_peer *admitted = NULL;
@@ -203,6 +224,7 @@ static vouch_code admit(void *context, const vch_tls_peer *peer, vouch_span mess
     if (!vch_admission_admits(&verdict) || admitted == NULL)
         return refusal(&verdict, err);
     *session = admitted;
+    look_again_if_changed(context, g->participant, collateral);
     return VOUCH_OK;
 }
 
@@ -220,6 +242,43 @@ vch_tls_gate vch_gate_functions(vch_gate *g)
         .admit = admit,
         .session_free = session_free,
     };
+}
+
+/* --- judging anew --- */
+
+bool vch_gate_review_is_due(vch_gate *g)
+{
+    (void)pthread_mutex_lock(&g->lock);
+    const vch_participant *p = g->now.participant;
+    bool due = p->file != NULL && (g->reviewed != p || g->reviewed_collateral != collateral_of(p));
+    (void)pthread_mutex_unlock(&g->lock);
+    return due;
+}
+
+static void tell_revoked(void *context, const vch_admission *verdict)
+{
+    const view *g = context;
+    vch_log(g->participant->log, VCH_LOG_WARN, "admission.revoked", VCH_STR("name", verdict->name),
+            VCH_STR("role", verdict->role == 0 ? "" : vch_role_name(verdict->role)),
+            VCH_STR("address", verdict->address),
+            VCH_STR("code", vch_admission_code_name(verdict->code)),
+            VCH_STR("message", verdict->message), VCH_BOOL("simulated", verdict->simulated));
+    if (g->on_verdict != NULL)
+        g->on_verdict(g->observer, verdict);
+}
+
+void vch_gate_review(vch_gate *g)
+{
+    (void)pthread_mutex_lock(&g->lock);
+    view now = g->now;
+    g->reviewed = now.participant;
+    g->reviewed_collateral =
+        collateral_of(now.participant); /* what comes later is looked at later */
+    (void)pthread_mutex_unlock(&g->lock);
+    vch_admission_rules rules = vch_participant_rules(now.participant);
+    if (rules.file != NULL)
+        vch_present_judge(g->present, &rules, vch_participant_now(now.participant), tell_revoked,
+                          &now);
 }
 
 static const char *aggregator_of(const vch_federation *f)
@@ -243,13 +302,21 @@ vouch_code vch_gate_new(const vch_gate_options *options, vch_gate **out, vouch_e
         free(g);
         return vouch_fail(err, VOUCH_E_MEMORY, "gate: no lock");
     }
+    vouch_code rc = vch_present_new(&g->present, err);
+    if (rc != VOUCH_OK) {
+        vch_gate_free(g);
+        return rc;
+    }
+    g->reviewed = options->participant;
+    g->reviewed_collateral = collateral_of(options->participant);
     atomic_init(&g->last_code, (int)VCH_ADMISSION_NONE);
     g->now = (view) { .participant = options->participant,
                       .roster = options->roster,
                       .server_name = options->server_name,
                       .on_verdict = options->on_verdict,
                       .observer = options->observer,
-                      .last_code = &g->last_code };
+                      .last_code = &g->last_code,
+                      .present = g->present };
     if (g->now.server_name == NULL && p->file != NULL)
         g->now.server_name = aggregator_of(p->federation);
     *out = g;
@@ -260,6 +327,7 @@ void vch_gate_free(vch_gate *g)
 {
     if (g == NULL)
         return;
+    vch_present_free(g->present);
     (void)pthread_mutex_destroy(&g->lock);
     free(g);
 }

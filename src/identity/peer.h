@@ -40,6 +40,19 @@ VCH_DEFINE_DROP(vch_gate_drop, vch_gate, vch_gate_free)
  */
 void vch_gate_switch(vch_gate *g, vch_participant *participant, vch_roster *roster);
 
+/*
+ * Has what peers are held to changed since vch_gate_review() last began: other collateral, or another
+ * policy? Cheap: any thread, every few seconds.
+ */
+bool vch_gate_review_is_due(vch_gate *g);
+
+/*
+ * Judge everybody who is connected anew, by what is in force now. Who would be refused does not stand
+ * any more (VCH_STANDING_REVOKED), is logged as `admission.revoked`, and the observer is told. Waits
+ * for no network; a millisecond or so for each peer. Any thread, one at a time.
+ */
+void vch_gate_review(vch_gate *g);
+
 /* The code of the newest verdict since this was asked last. */
 vch_admission_code vch_gate_last_code(vch_gate *g);
 

@@ -27,6 +27,7 @@ struct vch_roster_seat {
     vch_roster *roster;
     size_t index;
     uint64_t epoch;
+    bool revoked;
 };
 
 vouch_code vch_roster_new(const vch_federation *federation, vch_roster **out, vouch_error *err)
@@ -123,17 +124,33 @@ vouch_code vch_roster_enter(vch_roster *r, const vch_roster_request *request,
     return VOUCH_OK;
 }
 
+/* With the lock. */
+static void give_back(const vch_roster_seat *seat_held)
+{
+    entry *e = &seat_held->roster->entries[seat_held->index];
+    if (!seat_held->revoked && e->epoch == seat_held->epoch && e->connections > 0)
+        e->connections--;
+}
+
 void vch_roster_leave(vch_roster_seat *seat_left)
 {
     if (seat_left == NULL)
         return;
     vch_roster *r = seat_left->roster;
     (void)pthread_mutex_lock(&r->lock);
-    entry *e = &r->entries[seat_left->index];
-    if (e->epoch == seat_left->epoch && e->connections > 0)
-        e->connections--;
+    give_back(seat_left);
     (void)pthread_mutex_unlock(&r->lock);
     free(seat_left);
+}
+
+void vch_roster_seat_revoke(vch_roster_seat *seat_held)
+{
+    if (seat_held == NULL)
+        return;
+    (void)pthread_mutex_lock(&seat_held->roster->lock);
+    give_back(seat_held);
+    seat_held->revoked = true;
+    (void)pthread_mutex_unlock(&seat_held->roster->lock);
 }
 
 bool vch_roster_seat_replaced(const vch_roster_seat *seat_held)

@@ -51,6 +51,9 @@ VOUCH_MUST_CHECK vouch_code vch_roster_enter(vch_roster *r, const vch_roster_req
                                              vouch_error *err);
 void vch_roster_leave(vch_roster_seat *seat);
 
+/* Its connection counts no more, though it is not gone yet. NULL is fine. */
+void vch_roster_seat_revoke(vch_roster_seat *seat);
+
 /* Has a newer certificate of the name taken over? */
 bool vch_roster_seat_replaced(const vch_roster_seat *seat);
 

@@ -95,6 +95,56 @@ static void the_newest_word_on_a_name_counts(void **state)
     CHECK(t.count == 1 && strcmp(t.reason, "-") != 0);
 }
 
+static void who_was_admitted_and_is_refused_now_is_put_out(void **state)
+{
+    (void)state;
+    vch_admission v = verdict(VCH_REFUSED_NAME); /* not among the participants any more */
+    v.enrolled = false;
+    CHECK(after(&v, NULL).count == 0);
+    v.revoked = true;
+    CHECK(after(&v, NULL).count == 1);
+}
+
+static void the_ten_minutes_after_a_change_are_over_in_time(void **state)
+{
+    (void)state;
+    CHECK(!vch_change_is_over(&(vch_change) { .switched_unix_s = 0, .now_unix_s = 5000 }));
+    CHECK(!vch_change_is_over(&(vch_change) { .switched_unix_s = 1000, .now_unix_s = 1599 }));
+    CHECK(vch_change_is_over(&(vch_change) { .switched_unix_s = 1000, .now_unix_s = 1600 }));
+}
+
+static void name_laggard(void *context, const char *name)
+{
+    (void)snprintf((char *)context + strlen(context), 64, "%s ", name);
+}
+
+static void who_has_not_come_back_is_a_laggard(void **state)
+{
+    (void)state;
+    static vch_member members[] = {
+        { .name = "agg", .role = VCH_ROLE_AGGREGATOR, .attested = true },
+        { .name = "back", .role = VCH_ROLE_COLLABORATOR, .attested = true },
+        { .name = "late", .role = VCH_ROLE_COLLABORATOR, .attested = true },
+        { .name = "stock", .role = VCH_ROLE_COLLABORATOR, .attested = false },
+    };
+    static const char *const plan[] = { "back", "late", "removed", "stock" };
+    const vch_federation f = { .members = members, .member_count = 4 };
+    const uint8_t certificate[32] = { 7 };
+    vch_roster *roster = NULL;
+    vch_roster_seat *seat = NULL;
+    vch_roster_answer answer = VCH_ROSTER_UNKNOWN;
+    char named[256] = "";
+    CHECK(vch_roster_new(&f, &roster, NULL) == VOUCH_OK);
+    const vch_roster_request comes = {
+        .name = "back", .certificate = certificate, .nbf_unix_s = 1000, .now_unix_s = 1000
+    };
+    CHECK(vch_roster_enter(roster, &comes, &answer, &seat, NULL) == VOUCH_OK);
+    vch_roster_leave(seat); /* it came back, and is away at the moment: the round waits as usual */
+    vch_quarantine_laggards(&f, roster, &(vch_members) { plan, 4 }, name_laggard, named);
+    CHECK(strcmp(named, "late removed ") == 0);
+    vch_roster_free(roster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +153,9 @@ int main(void)
         TEST(what_says_nothing_of_the_evidence_puts_nobody_out),
         TEST(an_aggregators_verdict_concerns_no_round),
         TEST(the_newest_word_on_a_name_counts),
+        TEST(who_was_admitted_and_is_refused_now_is_put_out),
+        TEST(the_ten_minutes_after_a_change_are_over_in_time),
+        TEST(who_has_not_come_back_is_a_laggard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,9 @@ static vouch_code find_peer(const vch_aggregator *a, vch_grpc_call *call, caller
     if (peer == NULL)
         return vouch_fail(err, VOUCH_E_REFUSED, "not admitted");
     vch_standing standing = vch_admitted_peer_standing(peer, vch_clock_unix_s());
+    if (standing == VCH_STANDING_REVOKED || standing == VCH_STANDING_EXPIRED)
+        return vouch_fail(err, VOUCH_E_IO, /* whoever connects anew hears the verdict */
+                          "this connection's admission has ended: it is to be appraised anew");
     if (standing != VCH_STANDING_GOOD && standing != VCH_STANDING_REATTEST)
         return vouch_fail(err, VOUCH_E_REFUSED, "this connection's admission has ended");
     if (vch_admitted_peer_verdict(peer)->role != VCH_ROLE_COLLABORATOR)

@@ -13,6 +13,7 @@ void vch_calls_done(vch_calls *c)
 {
     vch_grpc_client_free(c->client);
     c->client = NULL;
+    c->hung_up = false;
 }
 
 #define FIRST_DELAY_MS 200 /* an aggregator that was started anew is back soon */
@@ -56,9 +57,17 @@ int64_t vch_calls_delay_ms(vch_calls *c)
     return interval / 2 + (int64_t)draw % (interval + 1);
 }
 
+static bool is_good(const vch_calls *c)
+{
+    if (c->client == NULL || c->hung_up || !vch_grpc_client_usable(c->client))
+        return false;
+    const vch_collaborator_options *o = c->options;
+    return o->stands == NULL || o->stands(o->connect_context, vch_grpc_client_session(c->client));
+}
+
 static vouch_code need_client(vch_calls *c, vouch_error *err)
 {
-    if (c->client != NULL && vch_grpc_client_usable(c->client))
+    if (is_good(c))
         return VOUCH_OK;
     vch_calls_done(c);
     vouch_code rc = c->options->connect(c->options->connect_context, &c->client, err);
@@ -112,8 +121,10 @@ static vouch_code judge_status(const vch_grpc_status *status, vouch_error *err)
 /* A call that the connection did not survive counts as a broken connection, whatever it was. */
 static vouch_code finish_call(vch_calls *c, pending *p, vch_buffer *message, vouch_error *err)
 {
-    if (!p->done) { /* stopping: end it before its state leaves the stack */
+    if (!p->done) { /* end it before its state leaves the stack */
         vch_calls_done(c);
+        if (!c->stopping)
+            return vouch_fail(err, VOUCH_E_NETWORK, "the aggregator is not admitted any more");
         return vouch_fail(err, VOUCH_E_TIMEOUT, "stopped");
     }
     if (p->rc != VOUCH_OK) {
@@ -139,13 +150,13 @@ static vouch_code call(vch_calls *c, const vch_grpc_request *request, vch_buffer
     vouch_code rc = need_client(c, err);
     if (rc != VOUCH_OK)
         return rc;
-    c->wake = c->stopping;
+    c->wake = c->stopping || c->hung_up;
     rc = vch_grpc_client_start(c->client, request, on_done, &p, err);
     if (rc != VOUCH_OK) {
         vch_calls_done(c);
         return vouch_wrap(err, VOUCH_E_NETWORK, "calling the aggregator");
     }
-    while (rc == VOUCH_OK && !p.done && !c->stopping)
+    while (rc == VOUCH_OK && !p.done && !c->stopping && !c->hung_up)
         rc = vch_loop_run_until(c->options->loop, &c->wake, -1, err);
     if (rc != VOUCH_OK) {
         vch_calls_done(c);

@@ -18,6 +18,7 @@ typedef struct vch_calls {
     const vch_plan_view *view;               /* kept */
     vch_grpc_client *client;                 /* NULL: not connected */
     bool stopping;
+    bool hung_up;           /* the connection is to end now, whatever is under way */
     bool wake;              /* ends a wait on the loop */
     unsigned failures;      /* since a call succeeded */
     vch_grpc_code answered; /* the last status that came */

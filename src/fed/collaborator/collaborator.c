@@ -51,6 +51,17 @@ void vch_collaborator_free(vch_collaborator *c)
     free(c);
 }
 
+void vch_collaborator_hang_up(vch_collaborator *c)
+{
+    c->calls.hung_up = c->calls.client != NULL;
+    c->calls.wake = true;
+}
+
+void *vch_collaborator_session(const vch_collaborator *c)
+{
+    return c->calls.client == NULL ? NULL : vch_grpc_client_session(c->calls.client);
+}
+
 void vch_collaborator_stop(vch_collaborator *c)
 {
     c->calls.stopping = true;

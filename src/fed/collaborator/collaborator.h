@@ -7,6 +7,7 @@
 #ifndef VCH_FED_COLLABORATOR_COLLABORATOR_H
 #define VCH_FED_COLLABORATOR_COLLABORATOR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/log.h"
@@ -32,6 +33,10 @@ typedef struct vch_collaborator_options {
     vouch_code (*connect)(void *context, vch_grpc_client **out, vouch_error *err);
     void *connect_context;
 
+    /* Does the aggregator of that session still stand: not revoked, not due to be appraised anew?
+     * NULL: as long as the connection does. */
+    bool (*stands)(void *context, void *session);
+
     /* A random number, for jitter only. */
     uint32_t (*random)(void *context);
     void *random_context;
@@ -50,6 +55,13 @@ VCH_DEFINE_DROP(vch_collaborator_drop, vch_collaborator, vch_collaborator_free)
  * task that fails is logged and tried again, ever more slowly; it ends nothing.
  */
 VOUCH_MUST_CHECK vouch_code vch_collaborator_run(vch_collaborator *c, vouch_error *err);
+
+/* From the loop: the aggregator is not to be talked to any more. The call in hand ends, and the
+ * connection is made anew, which is to appraise it anew. */
+void vch_collaborator_hang_up(vch_collaborator *c);
+
+/* The session of the present connection, or NULL. */
+void *vch_collaborator_session(const vch_collaborator *c);
 
 /* From the loop, such as a signal: run() returns soon, at the latest after the task in hand. */
 void vch_collaborator_stop(vch_collaborator *c);
