@@ -150,6 +150,11 @@ int vch_cmd_verifyd_init(vch_runtime *rt, int argc, char *argv[])
         (void)fprintf(rt->err,
                       "%s: note: Intel's Python client refuses host names without a dot ('%s')\n",
                       usage.command, v.host);
+    if (v.collateral_dir == NULL)
+        (void)fprintf(rt->err,
+                      "%s: note: it starts once collateral is in '%s/collateral', or 'collateral:' "
+                      "names services\n",
+                      usage.command, operands.item[0]);
     VCH_SCOPED(vch_buffer_drop) vch_buffer text = vch_buffer_with_cap(1 << 20);
     if (v.common.json)
         put_json(&v, &result, &text);

@@ -90,6 +90,9 @@ static vouch_code read_keys(const vch_token_places *places, vch_token_inputs *ou
     if (is_url(places->jwks))
         return get_issuer(places, places->offline ? VCH_ISSUER_KEPT_ONLY : VCH_ISSUER_KEPT_FIRST,
                           out, err);
+    if (strstr(places->jwks, "://") != NULL)
+        return vouch_fail(err, VOUCH_E_CONFIG, "--jwks '%s': a file or an https:// URL is expected",
+                          places->jwks);
     vouch_code rc = vch_file_read(places->jwks, FILE_MAX_SIZE, &text, err);
     if (rc != VOUCH_OK)
         return rc;

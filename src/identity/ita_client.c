@@ -199,6 +199,8 @@ static vouch_code try_once(vch_ita_client *c, const char *step, const vch_http_c
     vouch_code rc = c->world.fetch(c->world.context, call, out, err);
     if (rc != VOUCH_OK) {
         *out_again = failure_is_retried(rc);
+        if (rc == VOUCH_E_CRYPTO) /* its certificate, not our fault: the verifier is out of reach */
+            rc = VOUCH_E_NETWORK;
         return vouch_wrap(err, rc, "the verifier, step '%s'", step);
     }
     *out_again = status_is_retried(out->status);

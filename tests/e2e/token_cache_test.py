@@ -96,6 +96,8 @@ def a_token_is_verified_without_the_service_from_what_was_kept():
         assert status == 3 and verdict["reasons"][0]["step"] == "input", verdict
     status, verdict = verify(token, service, "--no-cache", cache=cache)
     assert status == 3, verdict
+    done = STAGE.program("vouch", "token", "verify", token, "--jwks", "http://127.0.0.1/certs")
+    assert done.returncode == 2 and "https://" in done.stderr, done
     service.start()
     status, verdict = verify(token, service, "--no-cache", ca=OTHER.made["tls_ca"])  # of somebody else
     assert status == 3 and "certificate" in verdict["reasons"][0]["message"], verdict

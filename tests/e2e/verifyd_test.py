@@ -71,6 +71,13 @@ def init_does_not_overwrite():
     assert done.returncode == 2 and "already" in done.stderr, done
 
 
+def without_collateral_init_says_what_the_start_needs():
+    done = program("vouch-verifyd", "init", STAGE.dir / "bare", "--host", "127.0.0.1")
+    assert done.returncode == 0 and "bare/collateral" in done.stderr, done
+    done = program("vouch-verifyd", "--config", STAGE.dir / "bare/verifyd.yaml", "--check-config")
+    assert done.returncode == 3 and "no collateral" in done.stderr, done
+
+
 def check_config_says_what_is_wrong_and_where():
     config = pathlib.Path(S.made["config"])
     assert program("vouch-verifyd", "--config", config, "--check-config").returncode == 0
@@ -761,6 +768,11 @@ def the_pull_requests_token_is_had_and_named_weaker():
         assert done.returncode == 0, done
         (out / "other.pem").write_bytes(pem + b"\n")
         assert program("vouch", *words, out / "other.pem").returncode == 1
+    done = subprocess.run(
+        [STAGE.programs / "vouch-sim", "run", "--platform", SGX, "--", vouch, "attest", "--role", "collaborator",
+         "--name", "col1", "--weaker-pem-token", "--verifier-ca", SHORT.made["tls_ca"], "--out", STAGE.dir / "none"],
+        capture_output=True, text=True, timeout=60, env=dict(os.environ, AVS_URL=S.made["base_url"], ITA_API_KEY=S.key))
+    assert done.returncode == 3 and "certificate" in done.stderr, done  # not ours to answer for
     for missing in ("AVS_URL", "ITA_API_KEY"):
         env = dict(os.environ, AVS_URL=S.made["base_url"], ITA_API_KEY=S.key)
         del env[missing]
@@ -840,6 +852,7 @@ try:
     tap.run(
         init_prints_where_everything_is_and_keys_are_private,
         init_does_not_overwrite,
+        without_collateral_init_says_what_the_start_needs,
         check_config_says_what_is_wrong_and_where,
         keys_that_clients_would_refuse_are_found_at_the_start,
         a_nonce_has_intels_form,
