@@ -39,6 +39,12 @@ typedef enum vch_aggregate_sum {
     VCH_SUM_FLOAT64 = 2  /* until 1.8: numpy.average in float64 */
 } vch_aggregate_sum;
 
+/* The weighted mean of one value of each member, a metric's: numpy leaves it as wide as it was added
+ * up. Fails with VOUCH_E_MEMORY. */
+VOUCH_MUST_CHECK vouch_code vch_aggregate_mean(vch_aggregate_sum sum, const float *values,
+                                               const double *weights, size_t count, double *out,
+                                               vouch_error *err);
+
 typedef enum vch_aggregate_function {
     VCH_AGGREGATE_WEIGHTED_AVERAGE = 1,
     VCH_AGGREGATE_MEDIAN = 2,

@@ -108,6 +108,34 @@ static vouch_code average_float64(const vch_aggregate_job *job, const average_ro
     return vch_aggregate_put(job, from, count, room->wide, room->mean, room->base, err);
 }
 
+static double mean_float32(const float *values, const double *weights, size_t count)
+{
+    float sum = 0;
+    double total = 0;
+    for (size_t m = 0; m < count; m++) {
+        float product = values[m] * (float)weights[m];
+        sum += product;
+        total += weights[m];
+    }
+    return (double)(sum / (float)total);
+}
+
+vouch_code vch_aggregate_mean(vch_aggregate_sum sum, const float *values, const double *weights,
+                              size_t count, double *out, vouch_error *err)
+{
+    if (sum == VCH_SUM_FLOAT32) {
+        *out = mean_float32(values, weights, count);
+        return VOUCH_OK;
+    }
+    VCH_SCOPED(vch_free_drop) double *terms = calloc(count + 1, sizeof *terms);
+    if (terms == NULL)
+        return vouch_fail(err, VOUCH_E_MEMORY, "averaging");
+    for (size_t m = 0; m < count; m++)
+        terms[m] = (double)values[m] * weights[m];
+    *out = sum_as_numpy(terms, count) / sum_as_numpy(weights, count);
+    return VOUCH_OK;
+}
+
 vouch_code vch_aggregate_average(const vch_aggregate_job *job, vouch_error *err)
 {
     VCH_SCOPED(room_drop) average_room room = { 0 };

@@ -12,37 +12,39 @@
 #include "fed/aggregator/state.h"
 
 static vouch_code report(vch_aggregator *a, const char *origin, const char *task,
-                         const vch_metric *metric, vouch_error *err)
+                         const char *metric, double value, vouch_error *err)
 {
     if (a->options.metrics == NULL)
         return VOUCH_OK;
     const vch_metric_report line = { .origin = origin,
                                      .task = task,
-                                     .metric = metric->name,
+                                     .metric = metric,
                                      .round = vch_round_number(a->round),
-                                     .value = (double)metric->value };
+                                     .value = value };
     return vch_metrics_put(a->options.metrics, &line, err);
 }
 
-static void note_score(vch_closing *end, const vch_metric *mean)
+static void note_score(vch_closing *end, const vch_metric_mean *mean)
 {
-    double value = (double)mean->value;
     if (!mean->validates_global)
         return;
-    if (!end->has_score || value > end->score)
-        end->score = value;
+    if (!end->has_score || mean->value > end->score)
+        end->score = mean->value;
     end->has_score = true;
 }
 
 /* The means of every metric that the first member which reports the task has. */
 static vouch_code mean_metrics(vch_aggregator *a, size_t task, vch_closing *end, vouch_error *err)
 {
-    const vch_results_selection over = { .counts = end->counts, .task = task };
+    const vch_results_selection over = { .counts = end->counts,
+                                         .task = task,
+                                         .sum = a->view->release->float32_sum ? VCH_SUM_FLOAT32
+                                                                              : VCH_SUM_FLOAT64 };
     const vch_result *first = NULL;
     for (size_t m = 0; first == NULL && m < a->view->member_count; m++)
         first = end->counts[m] ? vch_results_look(a->results, m, task) : NULL;
     for (size_t i = 0; first != NULL && i < first->metric_count; i++) {
-        vch_metric mean = { 0 };
+        vch_metric_mean mean = { 0 };
         vouch_code rc = vch_results_mean(a->results, &over, first->metric[i].name, &mean, err);
         if (rc == VOUCH_E_LIMIT) { /* nobody has a sample: there is no mean, and no harm */
             vch_log(a->options.log, VCH_LOG_WARN, "metric.no_samples",
@@ -51,7 +53,8 @@ static vouch_code mean_metrics(vch_aggregator *a, size_t task, vch_closing *end,
             continue;
         }
         if (rc == VOUCH_OK)
-            rc = report(a, VCH_METRIC_MEAN, a->view->task[task].name, &mean, err);
+            rc = report(a, VCH_METRIC_MEAN, a->view->task[task].name, first->metric[i].name,
+                        mean.value, err);
         if (rc != VOUCH_OK)
             return rc;
         note_score(end, &mean);
@@ -65,8 +68,8 @@ static vouch_code report_metrics(vch_aggregator *a, vch_closing *end, vouch_erro
         for (size_t m = 0; m < a->view->member_count; m++) {
             const vch_result *one = vch_results_look(a->results, m, task);
             for (size_t i = 0; one != NULL && i < one->metric_count; i++) {
-                vouch_code rc =
-                    report(a, a->view->member[m], a->view->task[task].name, &one->metric[i], err);
+                vouch_code rc = report(a, a->view->member[m], a->view->task[task].name,
+                                       one->metric[i].name, (double)one->metric[i].value, err);
                 if (rc != VOUCH_OK)
                     return rc;
             }

@@ -208,7 +208,7 @@ static bool has_update(const vch_result *result, const void *unused)
 }
 
 vouch_code vch_results_mean(const vch_results *r, const vch_results_selection *over,
-                            const char *metric, vch_metric *out, vouch_error *err)
+                            const char *metric, vch_metric_mean *out, vouch_error *err)
 {
     VCH_SCOPED(drop_selection) selection s = { 0 };
     vouch_code rc = selection_make(r, over, &s, err);
@@ -216,19 +216,18 @@ vouch_code vch_results_mean(const vch_results *r, const vch_results_selection *o
         rc = selection_weigh(&s, has_metric, metric, err);
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "metric '%s'", metric);
-    VCH_SCOPED(vch_free_drop) const float **values = calloc(s.count, sizeof *values);
+    VCH_SCOPED(vch_free_drop) float *values = calloc(s.count, sizeof *values);
     if (values == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for a metric");
-    vch_metric mean = { 0 };
+    vch_metric_mean mean = { 0 };
     for (size_t i = 0; i < s.count; i++) {
         const vch_metric *one = find_metric(s.result[i], metric);
         if (one == NULL)
             return vouch_fail(err, VOUCH_E_INTERNAL, "metric '%s' was there, and is not", metric);
-        values[i] = &one->value;
-        mean = *one;
+        values[i] = one->value;
+        mean.validates_global = one->validates_global;
     }
-    const vch_aggregate_options options = { .sum = VCH_SUM_FLOAT64 };
-    rc = vch_aggregate_values(&options, values, s.weight, s.count, 1, &mean.value, err);
+    rc = vch_aggregate_mean(over->sum, values, s.weight, s.count, &mean.value, err);
     if (rc == VOUCH_OK)
         *out = mean;
     return rc;

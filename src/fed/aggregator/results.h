@@ -71,10 +71,16 @@ void vch_results_clear(vch_results *r); /* the next round begins: files are remo
 typedef struct vch_results_selection {
     const bool *counts; /* a value for each member */
     size_t task;
+    vch_aggregate_sum sum; /* of a metric's mean; 0: float64 */
 } vch_results_selection;
+
+typedef struct vch_metric_mean {
+    double value;
+    bool validates_global;
+} vch_metric_mean;
 VOUCH_MUST_CHECK vouch_code vch_results_mean(const vch_results *r,
                                              const vch_results_selection *over, const char *metric,
-                                             vch_metric *out, vouch_error *err);
+                                             vch_metric_mean *out, vouch_error *err);
 
 /*
  * Replace the values of `model` by the aggregate of the updates. After a failure the model is

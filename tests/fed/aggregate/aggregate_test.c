@@ -416,9 +416,48 @@ static void a_nan_among_the_members_is_not_hidden_by_the_median(void **state)
     CHECK(isnan(out));
 }
 
+/* tests/vectors/openfl/make_metric_vectors.py */
+static void check_means(const char *name, vch_aggregate_sum sum)
+{
+    vch_buffer file = vector_file(name);
+    char *rest = NULL;
+    size_t lines = 0;
+    char *line = strtok_r((char *)(uintptr_t)vch_buffer_text(&file), "\n", &rest);
+    for (; line != NULL; line = strtok_r(NULL, "\n", &rest), lines++) {
+        static float values[150];
+        static double weights[150];
+        double total = 0;
+        double got = 0;
+        size_t count = 0;
+        char *sizes = strchr(line, ' ') + 1;
+        char *bits = strchr(sizes, ' ') + 1;
+        for (char *at = sizes - 1; *at != ' ' || at == sizes - 1; total += weights[count++])
+            weights[count] = (double)strtoul(at + 1, &at, 10);
+        for (size_t m = 0; m < count; m++) {
+            uint32_t one = (uint32_t)strtoul(bits, &bits, 16);
+            memcpy(&values[m], &one, sizeof one);
+            weights[m] /= total;
+            bits++;
+        }
+        CHECK(vch_aggregate_mean(sum, values, weights, count, &got, NULL) == VOUCH_OK);
+        if (got != strtod(bits, NULL))
+            fail_msg("%zu members: %a, not %s", count, got, bits);
+    }
+    CHECK(lines == 8);
+    vch_buffer_drop(&file);
+}
+
+static void a_metrics_mean_is_the_releases_to_the_last_bit(void **state)
+{
+    (void)state;
+    check_means("metric_means_1.8.txt", VCH_SUM_FLOAT64);
+    check_means("metric_means_1.9.txt", VCH_SUM_FLOAT32);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_metrics_mean_is_the_releases_to_the_last_bit),
         TEST(results_equal_openfl_bit_for_bit),
         TEST(steps_equal_openfls_bit_for_bit_over_rounds),
         TEST(fisher_tensors_are_added_up_and_the_rest_is_averaged),

@@ -60,9 +60,9 @@ static void a_metric_is_weighed_by_samples_over_those_that_count(void **state)
     put_metric(r, 2, "accuracy", 0.0F, 1000);
     const bool counts[MEMBERS] = { true, true, false };
     const vch_results_selection over = { .counts = counts, .task = VALIDATE };
-    vch_metric mean = { 0 };
+    vch_metric_mean mean = { 0 };
     CHECK_OK(vch_results_mean(r, &over, "accuracy", &mean, &err), &err);
-    CHECK(mean.value == 0.875F && mean.validates_global);
+    CHECK(mean.value == 0.875 && mean.validates_global);
     CHECK(vch_results_mean(r, &over, "loss", &mean, NULL) == VOUCH_E_NOT_FOUND);
     vch_results_free(r);
 }
@@ -74,9 +74,9 @@ static void a_metric_of_nobody_with_samples_has_no_mean(void **state)
     put_metric(r, 0, "accuracy", 0.5F, 0);
     const bool counts[MEMBERS] = { true, true, true };
     const vch_results_selection over = { .counts = counts, .task = VALIDATE };
-    vch_metric mean = { .value = 77.0F };
+    vch_metric_mean mean = { .value = 77.0 };
     CHECK(vch_results_mean(r, &over, "accuracy", &mean, NULL) == VOUCH_E_LIMIT);
-    CHECK(mean.value == 77.0F);
+    CHECK(mean.value == 77.0);
     vch_results_free(r);
 }
 

@@ -5,6 +5,7 @@ the lines of its MetricWriter callback (1.7 to 1.9), which is run here.
     for each release R: python3 -m venv vR && vR/bin/pip install openfl==R 'numpy<2.3'
     vR/bin/python make_metric_vectors.py R OUT_DIR
 
+metric_means_R.txt: see below; 1.5.1 to 1.8 made the same but for the first word.
 metric_lines.txt (any release): a line the value's float32 bits in hexadecimal, a collaborator's METRIC text, the
 aggregator's. metric_rounds_R.txt: what is in logs/aggregator_metrics.txt after two rounds, the clock at 1.5 s a round.
 """
@@ -28,6 +29,21 @@ for b in bits:
             "round": 3}
     lines.append("%08x %s %s" % (b, str(one), str(mean)))
 (out / "metric_lines.txt").write_text("\n".join(lines) + "\n")
+
+# the mean of a metric over members, a line: release, data sizes, values' bits, the result as a float in hexadecimal
+from openfl.interface.aggregation_functions import WeightedAverage  # noqa: E402
+from openfl.utilities.types import LocalTensor  # noqa: E402
+
+rng = np.random.default_rng(7)
+lines = []
+for members in (1, 2, 3, 7, 8, 9, 20, 150):
+    sizes = [int(n) for n in rng.integers(1, 900, size=members)]
+    values = rng.random(members).astype(np.float32)
+    local = [LocalTensor(f"col{i}", np.array(v), n / sum(sizes)) for i, (v, n) in enumerate(zip(values, sizes))]
+    mean = float(WeightedAverage()(local, iter(()), "accuracy", 0, ("metric",)))
+    lines.append(" ".join([release, ",".join(map(str, sizes)), ",".join("%08x" % b for b in values.view(np.uint32)),
+                           mean.hex()]))
+(out / f"metric_means_{release}.txt").write_text("\n".join(lines) + "\n")
 
 if tuple(map(int, release.split(".")[:2])) >= (1, 7):
     from openfl.callbacks.metric_writer import MetricWriter
