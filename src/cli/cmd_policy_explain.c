@@ -152,7 +152,8 @@ static void show_rule_text(FILE *out, const char *verdict, const char *name,
     (void)fprintf(out, "  %-10s %s\n", verdict, name);
     for (size_t i = 0; i < reasons->count; i++) {
         const vch_reason *r = &reasons->list[i];
-        (void)fprintf(out, "             %s: %s%s%s\n", r->code, r->message,
+        (void)fprintf(out, "             %s: %s%s%s%s%s\n", r->code, r->message,
+                      r->expected[0] != 0 ? "; wanted " : "", r->expected,
                       r->actual[0] != 0 ? "; found " : "", r->actual);
     }
 }

@@ -70,6 +70,8 @@ void vch_faults_warn_at(vch_faults *f, const vch_yaml_node *node, const char *fm
 
 vouch_code vch_faults_check(const vch_faults *f, vouch_error *err)
 {
+    if (f->out_of_memory)
+        return vouch_fail(err, VOUCH_E_MEMORY, "out of memory while reading");
     if (f->errors == 0)
         return VOUCH_OK;
     const char *first = "out of memory while noting what is wrong";

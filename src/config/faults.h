@@ -23,7 +23,8 @@ typedef struct vch_faults {
     size_t count; /* in `item` */
     size_t more;  /* beyond VCH_FAULT_MAX */
     size_t errors;
-    vch_fault *item; /* owned */
+    vch_fault *item;    /* owned */
+    bool out_of_memory; /* the file was not read to the end: that comes before what is wrong */
 } vch_faults;
 
 void vch_faults_done(vch_faults *f);
@@ -40,7 +41,8 @@ void vch_faults_at(vch_faults *f, const struct vch_yaml_node *node, const char *
 VOUCH_PRINTF(3, 4)
 void vch_faults_warn_at(vch_faults *f, const struct vch_yaml_node *node, const char *fmt, ...);
 
-/* VOUCH_OK, or VOUCH_E_CONFIG with the first error (and how many more there are) in `err`. */
+/* VOUCH_OK; VOUCH_E_CONFIG with the first error (and how many more there are) in `err`; or
+ * VOUCH_E_MEMORY. */
 VOUCH_MUST_CHECK vouch_code vch_faults_check(const vch_faults *f, vouch_error *err);
 
 #endif

@@ -224,8 +224,8 @@ static bool read_fallback(const vch_setting *s, void *target, vch_faults *faults
         return true;
     }
     if (vch_yaml_parse("default", vch_span_str(s->fallback), faults, &doc, NULL) != VOUCH_OK) {
-        vch_faults_add(faults, false, "default", 1, 1, "%s cannot be read: out of memory", s->key);
-        return false; /* the defaults are our own text: nothing else can be wrong with them */
+        faults->out_of_memory = true; /* the defaults are our own text: nothing else can be wrong */
+        return false;
     }
     return vch_schema_read_value(vch_yaml_root(doc), s, target, faults);
 }

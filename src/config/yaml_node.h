@@ -31,6 +31,9 @@ const char *vch_yaml_file(const vch_yaml *doc);
 /* A node of the kind, without a value. NULL if memory or VCH_YAML_MAX_NODES ran out. */
 vch_yaml_node *vch_yaml_make(vch_yaml *doc, vch_yaml_kind kind);
 
+/* No further node: VCH_YAML_MAX_NODES are there. */
+bool vch_yaml_is_full(const vch_yaml *doc);
+
 /* False if memory ran out. */
 VOUCH_MUST_CHECK bool vch_yaml_add_child(vch_yaml *doc, vch_yaml_node *parent,
                                          const vch_yaml_node *key, const vch_yaml_node *value);

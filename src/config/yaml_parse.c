@@ -93,9 +93,13 @@ static void place_node(reading *r, vch_yaml_node *node, yaml_mark_t at)
 static vch_yaml_node *new_node(reading *r, vch_yaml_kind kind, yaml_mark_t at)
 {
     vch_yaml_node *node = vch_yaml_make(r->doc, kind);
-    if (node == NULL) {
-        fault(r, at, "too many values, or out of memory");
+    if (node == NULL && vch_yaml_is_full(r->doc)) {
+        fault(r, at, "too many values");
         r->done = true;
+        return NULL;
+    }
+    if (node == NULL) {
+        r->out_of_memory = true;
         return NULL;
     }
     node->place.line = at.line + 1;
@@ -114,13 +118,13 @@ static void read_scalar(reading *r, const yaml_event_t *e)
         fault(r, at, "text contains a NUL");
     node->written = vch_yaml_copy_text(r->doc, text, strlen(text));
     node->text = node->written;
-    if (node->written == NULL)
+    const char *why = NULL;
+    if (e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
+        why = vch_yaml_resolve(r->doc, node, text);
+    if (node->written == NULL || node->text == NULL)
         r->out_of_memory = true;
-    if (e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
-        const char *why = vch_yaml_resolve(r->doc, node, text);
-        if (why != NULL)
-            fault(r, at, why);
-    }
+    else if (why != NULL)
+        fault(r, at, why);
     place_node(r, node, at);
 }
 

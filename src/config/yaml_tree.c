@@ -94,9 +94,14 @@ void vch_yaml_set_root(vch_yaml *doc, const vch_yaml_node *root)
     doc->root = root;
 }
 
+bool vch_yaml_is_full(const vch_yaml *doc)
+{
+    return doc->node_count == VCH_YAML_MAX_NODES;
+}
+
 vch_yaml_node *vch_yaml_make(vch_yaml *doc, vch_yaml_kind kind)
 {
-    if (doc->node_count == VCH_YAML_MAX_NODES)
+    if (vch_yaml_is_full(doc))
         return NULL;
     vch_yaml_node *node = vch_yaml_alloc(doc, sizeof *node);
     if (node == NULL)

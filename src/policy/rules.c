@@ -388,7 +388,7 @@ bool vch_rules_read(const vch_policy_parts *parts, vch_rules *out, vch_faults *f
     bool good = true;
     out->roots.size = 32;
     if (parts->measurements != NULL)
-        good = read_measurements(&r, parts->measurements, out) && good;
+        good = read_measurements(&r, parts->measurements, out);
     if (parts->tcb != NULL)
         good = read_tcb(&r, parts->tcb, out) && good;
     if (parts->platform != NULL)

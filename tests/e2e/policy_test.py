@@ -99,6 +99,14 @@ def with_collateral_every_rule_is_judged():
     assert status == 1 and rules["root"] == "refuses" and answer["proven"]
 
 
+def a_person_reads_what_was_wanted_and_what_was_found():
+    proof = ("--collateral-dir", DIR / "up/collateral", "--root", DIR / "up/root.pem")
+    intel = write("intel.yaml", f"measurements: [{{mrenclave: {MEASURED}}}]\n")
+    status, out, _ = call(VOUCH, "policy", "explain", intel, DIR / "q", *proof)
+    line = next(line for line in out.splitlines() if "; wanted " in line)
+    assert status == 1 and f"; found {ROOT}" in line, out
+
+
 def an_old_platform_is_refused_for_its_status_and_advisory():
     proof = ("--collateral-dir", DIR / "old/collateral", "--root", DIR / "old/root.pem")
     subject = quote("old", "oldq", "--mrenclave", MEASURED)
@@ -148,6 +156,7 @@ make("old", "--vendor", DIR / "up/vendor", "--tcb-status", "OutOfDate", "--advis
 tap.run(a_good_policy_passes_the_check, every_fault_is_listed_with_its_place,
         a_weak_rule_is_a_warning_with_its_place, a_policy_that_cannot_be_read_is_no_verdict,
         without_collateral_only_the_quotes_words_are_judged, with_collateral_every_rule_is_judged,
+        a_person_reads_what_was_wanted_and_what_was_found,
         an_old_platform_is_refused_for_its_status_and_advisory,
         what_is_not_genuine_is_refused_whatever_the_policy_says,
         the_environment_of_ra_tls_becomes_a_policy, a_marblerun_manifest_becomes_a_policy)

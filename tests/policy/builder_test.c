@@ -248,6 +248,8 @@ static const struct {
     { "{\"policy\":{\"sgx_customization\":{\"sgx_isvsvn\":\"a\\n\"}}}", VOUCH_E_CONFIG, "name" },
     { "{\"policy\":{\"sgx_customization\":{\"sgx_isvsvn\":\"" B48 "11111\"}}}", VOUCH_E_CONFIG,
       "name" },
+    { "{\"policy\":{\"sgx_customization\":{\"sgx_isvsvn\":\"a\\u007f\"}}}", VOUCH_E_CONFIG,
+      "name" },
     { "{\"policy\":{\"sgx_customization\":{\"sgx_isvsvn\":\"simulated\"}}}", VOUCH_E_CONFIG,
       "own" },
     { "{\"policy\":{\"sgx_customization\":{\"sgx_isvsvn\":\"root_sha256\"}}}", VOUCH_E_CONFIG,

@@ -109,6 +109,20 @@ static void what_would_admit_any_enclave_is_refused(void **state)
     }
 }
 
+static void what_is_no_manifest_is_no_policy_without_packages(void **state)
+{
+    (void)state;
+    static const char *const texts[] = { "{", "[]", "{}", "{\"Packages\":[]}" };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+        VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(10000);
+        vouch_error err = { 0 };
+        CHECK(vch_policy_import_marblerun("m", vch_span_str(texts[i]), &faults, &out, &err)
+              == VOUCH_E_FORMAT);
+        CHECK(faults.errors == 0 && err.depth > 0);
+    }
+}
+
 static void a_file_of_variables_is_bounded(void **state)
 {
     (void)state;
@@ -141,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_has_an_equivalent_is_taken_over),
+        TEST(what_is_no_manifest_is_no_policy_without_packages),
         TEST(a_file_of_variables_is_bounded),
         TEST(what_would_admit_any_enclave_is_refused),
     };

@@ -11,7 +11,10 @@
 #include "base/bytes.h"
 #include "base/scope.h"
 #include "corpus.h"
+#include "policy/builder.h"
 #include "policy/import.h"
+#include "policy/policy.h"
+#include "verify/verifier.h"
 #include "vouch/policy.h"
 #include "vouch/verifier.h"
 
@@ -302,6 +305,8 @@ static void a_refusal_without_memory_for_its_reason_is_no_verdict(void **state)
 static void a_verifier_is_built_whole_or_not_at_all(void **state)
 {
     (void)state;
+    vouch_verifier *first = NULL;
+    CHECK(vouch_verifier_new(NULL, &first, NULL) == VOUCH_OK);
     crypto_too = true;
     long n = 0;
     do {
@@ -312,10 +317,12 @@ static void a_verifier_is_built_whole_or_not_at_all(void **state)
         vouch_code rc = vouch_verifier_new(NULL, &v, &err);
         until_failure = -1;
         CHECK((rc == VOUCH_OK) == (v != NULL));
-        (void)out_of_memory(rc, &err);
+        if (!out_of_memory(rc, &err))
+            CHECK(memcmp(v->digest, first->digest, sizeof v->digest) == 0);
         vouch_verifier_free(v);
     } while (failed && n < 1000);
     CHECK(n > 5 && n < 1000);
+    vouch_verifier_free(first);
     crypto_too = false;
 }
 
@@ -375,17 +382,62 @@ static void a_policy_is_read_whole_or_not_at_all(void **state)
         until_failure = -1;
         if ((rc == VOUCH_OK) != (p != NULL))
             fail_msg("allocation %ld: %s, %s", at, vouch_code_name(rc), err.frame[0]);
-        CHECK(rc == VOUCH_OK
-              || (failed && err.depth > 0)); /* at which place, and what may be why */
+        if (rc != (failed ? VOUCH_E_MEMORY : VOUCH_OK) || (err.depth > 0) != failed)
+            fail_msg("allocation %ld: %s, %s", at, vouch_code_name(rc), err.frame[0]);
         vouch_policy_free(p);
     } while (failed && n < 10000);
     CHECK(n > 20 && n < 10000);
 }
 
-/* Importers of other products' policies; jansson's own memory is not counted. */
-static void an_import_is_whole_or_an_error(void **state)
+/* Ours and libcrypto's, after a first run that makes what libcrypto keeps. */
+static void the_built_in_policy_is_made_whole_or_not_at_all(void **state)
 {
     (void)state;
+    vouch_policy *p = NULL;
+    CHECK(vch_policy_platform_only(&p, NULL) == VOUCH_OK);
+    vouch_policy_free(p);
+    crypto_too = true;
+    long n = 0;
+    do {
+        vouch_error err = { 0 };
+        p = NULL;
+        failed = false;
+        until_failure = at = n++;
+        vouch_code rc = vch_policy_platform_only(&p, &err);
+        until_failure = -1;
+        CHECK(failed == out_of_memory(rc, &err) && failed == (p == NULL));
+        vouch_policy_free(p);
+    } while (failed && n < 1000);
+    crypto_too = false;
+    CHECK(n > 1 && n < 1000);
+}
+
+/* The JSON library's own memory is not counted. */
+static void a_builders_policy_is_read_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    static const char json[] = "{\"policy\":{\"sgx_appraisal\":{\"sgx_isvsvn\":3}}}";
+    long n = 0;
+    do {
+        vch_builder_policy *p = NULL;
+        vouch_error err = { 0 };
+        failed = false;
+        until_failure = at = n++;
+        vouch_code rc = vch_builder_parse("p", vch_span_str(json), &p, &err);
+        until_failure = -1;
+        CHECK(failed == out_of_memory(rc, &err) && failed == (p == NULL));
+        vch_builder_free(p);
+    } while (failed && n < 1000);
+    CHECK(n > 1 && n < 1000);
+}
+
+/* Importers of other products' policies; the JSON library's own memory is not counted. The name stands
+ * in the document, and with its length the place moves at which a further block of memory is taken. */
+static void an_import_is_whole_or_an_error(void **state)
+{
+    static char name[4200];
+    (void)state;
+    memset(name, 'n', sizeof name - 1);
     static const char env[] =
         "RA_TLS_MRENCLAVE=any\nRA_TLS_ISV_PROD_ID=1\nRA_TLS_ISV_SVN=3\n"
         "RA_TLS_MRSIGNER=11111111111111111111111111111111111111111111111111111"
@@ -393,24 +445,29 @@ static void an_import_is_whole_or_an_error(void **state)
     static const char manifest[] =
         "{\"Packages\":{\"a\":{\"SignerID\":\"1111111111111111111111111111111111111111111111111111"
         "111111111111\",\"ProductID\":43,\"SecurityVersion\":3}},\"Marbles\":{}}";
-    for (int marblerun = 0; marblerun < 2; marblerun++) {
-        long n = 0;
-        do {
-            VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
-            VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(10000);
-            vouch_error err = { 0 };
-            failed = false;
-            until_failure = at = n++;
-            vouch_code rc =
-                marblerun == 1
-                    ? vch_policy_import_marblerun("m", vch_span_str(manifest), &faults, &out, &err)
-                    : vch_policy_import_env_file("e", vch_span_str(env), &faults, &out, &err);
-            until_failure = -1;
-            CHECK(failed || rc == VOUCH_OK);
-            if (rc == VOUCH_OK && failed && faults.more == 0) /* a warning may get lost */
-                fail_msg("allocation %ld: %s", at, vouch_code_name(rc));
-        } while (failed && n < 10000);
-        CHECK(n > 20 && n < 10000);
+    for (size_t size = 1; size < sizeof name; size += 48) {
+        for (int marblerun = 0; marblerun < 2; marblerun++) {
+            long n = 0;
+            name[size] = 0;
+            do {
+                VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+                VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(10000);
+                vouch_error err = { 0 };
+                failed = false;
+                until_failure = at = n++;
+                vouch_code rc =
+                    marblerun == 1
+                        ? vch_policy_import_marblerun(name, vch_span_str(manifest), &faults, &out,
+                                                      &err)
+                        : vch_policy_import_env_file(name, vch_span_str(env), &faults, &out, &err);
+                until_failure = -1;
+                bool lost = failed && faults.more > 0; /* a warning may get lost */
+                if (rc != (failed && !lost ? VOUCH_E_MEMORY : VOUCH_OK))
+                    fail_msg("%zu, allocation %ld: %s", size, at, vouch_code_name(rc));
+            } while (failed && n < 10000);
+            name[size] = 'n';
+            CHECK(n > 20 && n < 10000);
+        }
     }
 }
 
@@ -425,6 +482,8 @@ int main(void)
         TEST(the_warm_path_takes_the_answer_and_no_more),
         TEST(a_verifier_is_built_whole_or_not_at_all),
         TEST(a_policy_is_read_whole_or_not_at_all),
+        TEST(the_built_in_policy_is_made_whole_or_not_at_all),
+        TEST(a_builders_policy_is_read_whole_or_not_at_all),
         TEST(an_import_is_whole_or_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,6 +64,34 @@ static void expect_codes(scene *s, const char *want)
     assert_string_equal(got, want);
 }
 
+void *__real_calloc(size_t count, size_t size); /* NOLINT: the linker's names */
+void *__wrap_calloc(size_t count, size_t size); /* NOLINT */
+
+static size_t no_room_for; /* so many items of a list; 0: room for all */
+
+void *__wrap_calloc(size_t count, size_t size) /* NOLINT */
+{
+    return no_room_for > 0 && count >= no_room_for ? NULL : __real_calloc(count, size);
+}
+
+static void more_advisories_than_there_is_memory_for_are_no_verdict(void **state)
+{
+    (void)state;
+    static scene s;
+    vouch_error err = { 0 };
+    make(&s, IDS);
+    no_room_for = IDS;
+    CHECK(vch_step_tcb(&s.work, &err) == VOUCH_E_MEMORY);
+    CHECK(s.appraisal.claims.tcb_status == VOUCH_TCB_NONE);
+    no_room_for = 0;
+    CHECK_OK(vch_step_tcb(&s.work, &err), &err);
+    vouch_appraisal *copy = NULL;
+    no_room_for = IDS;
+    CHECK(vch_appraisal_copy(&s.appraisal, &copy, &err) == VOUCH_E_MEMORY && copy == NULL);
+    no_room_for = 0;
+    drop(&s);
+}
+
 static void many_advisories_are_all_shown(void **state)
 {
     (void)state;
@@ -292,6 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(many_advisories_are_all_shown),
+        TEST(more_advisories_than_there_is_memory_for_are_no_verdict),
         TEST(every_component_counts_by_itself),
         TEST(each_field_of_the_quoting_enclave_is_compared),
         TEST(each_part_of_the_collateral_must_hold_by_itself),
