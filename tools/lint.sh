@@ -35,7 +35,7 @@ cppcheck_() {
 }
 tidy() { # clang reads the flags that gcc was given, without those that only gcc knows
     mkdir -p "$build/tidy" || return 1
-    sed -E 's/ -(ftrivial-auto-var-init=zero|W(duplicated-cond|duplicated-branches|logical-op|arith-conversion))//g' \
+    sed -E 's/ -W(duplicated-cond|duplicated-branches|logical-op|arith-conversion)//g' \
         "$build/compile_commands.json" >"$build/tidy/compile_commands.json" || return 1
     git ls-files 'src/*.c' | xargs -P2 -n6 clang-tidy -p "$build/tidy" --quiet 2>/dev/null
 }
