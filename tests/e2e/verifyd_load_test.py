@@ -109,6 +109,17 @@ def what_intel_does_not_tell_is_a_refusal_and_no_fault():
     service.stop()
 
 
+def a_platform_under_a_root_that_is_not_trusted_is_refused():
+    stranger = STAGE.platform("of-another-vendor")
+    intel = StandIn(stranger, TLS)
+    service = live("choosy", intel)
+    answer, body = service.attest({"quote": STAGE.quote(stranger, "00" * 64)})
+    assert answer == 400 and "under no trusted root" in body["error"], (answer, body)
+    assert "verifyd.fault" not in service.log_file.read_text()
+    service.stop()
+    intel.close()
+
+
 def half_sent(service, body, path="/appraisal/v1/attest"):
     """A connection that has sent all but the last byte."""
     sock = service.tls.wrap_socket(socket.create_connection(("127.0.0.1", service.port)), server_hostname="127.0.0.1")
@@ -186,6 +197,7 @@ try:
     tap.run(
         while_intel_is_slow_for_one_platform_others_are_answered_at_once,
         what_intel_does_not_tell_is_a_refusal_and_no_fault,
+        a_platform_under_a_root_that_is_not_trusted_is_refused,
         more_than_may_wait_gets_503_and_uses_no_nonce,
         no_refusal_is_a_5xx,
     )
