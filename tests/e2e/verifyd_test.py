@@ -89,6 +89,17 @@ def check_config_says_what_is_wrong_and_where():
     assert re.search(r"bad\.yaml:\d+:\d+: .*instanze", done.stderr), done.stderr
 
 
+def a_root_or_a_policy_that_is_not_there_is_named():
+    config = pathlib.Path(S.made["config"])
+    for name, said in (("roots/1.pem", "root '.*lost.pem'"), (f"policies/{S.made['policies'][0]['id']}.yaml", "lost.pem")):
+        bad = config.with_name("lost.yaml")
+        text = config.read_text()
+        assert name in text, (name, text)
+        bad.write_text(text.replace(name, "lost.pem"))
+        done = program("vouch-verifyd", "--config", bad, "--check-config")
+        assert done.returncode == 3 and re.search(said, done.stderr), done
+
+
 def keys_that_clients_would_refuse_are_found_at_the_start():
     config = pathlib.Path(S.made["config"])
     for name, change in (("keys", ("signing_key: token/ca.key", "signing_key: token/root.key")),
@@ -854,7 +865,8 @@ try:
         init_does_not_overwrite,
         without_collateral_init_says_what_the_start_needs,
         check_config_says_what_is_wrong_and_where,
-        keys_that_clients_would_refuse_are_found_at_the_start,
+        a_root_or_a_policy_that_is_not_there_is_named,
+    keys_that_clients_would_refuse_are_found_at_the_start,
         a_nonce_has_intels_form,
         an_sgx_quote_gets_a_flat_token,
         a_tdx_quote_gets_a_nested_token_on_v2,
