@@ -55,6 +55,10 @@ vouch_code vch_plan_read_members(vch_plan *p, const vch_plan_source *source, vch
     const vch_yaml_node *root = vch_yaml_root(doc);
     if (vch_yaml_kind_of(root) == VCH_YAML_NULL)
         return VOUCH_OK; /* an empty file authorises nobody */
+    if (vch_yaml_kind_of(root) != VCH_YAML_MAPPING) {
+        vch_faults_at(faults, root, "cols.yaml holds 'collaborators:' and a list of names");
+        return VOUCH_OK;
+    }
     const vch_yaml_node *list = vch_yaml_get(root, "collaborators");
     for (size_t i = 0; i < vch_yaml_count(root); i++) {
         if (vch_yaml_at(root, i) != list)

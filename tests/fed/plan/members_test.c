@@ -12,6 +12,8 @@ static void names_in_cols_yaml_must_be_names(void **state)
         { "collaborators: ['']\n", "1 to 256" },
         { "collaborators: a\n", "list" },
         { "colaborators: [a]\n", "unknown key" },
+        { "- a\n- b\n", "a list of names" },
+        { "a\n", "a list of names" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         vouch_error err = { 0 };
