@@ -158,7 +158,7 @@ static void *keep_fresh(void *context)
 {
     vch_participant *p = context;
     int pause_s = LOOK_S;
-    int64_t reload_ms = vch_clock_monotonic_ms() + RELOAD_S * 1000;
+    int64_t reload_ms = vch_clock_monotonic_ms() + (int64_t)RELOAD_S * 1000;
     while (!wait_or_stop(p, pause_s)) {
         vouch_error err = { 0 };
         pause_s = LOOK_S;
@@ -171,7 +171,7 @@ static void *keep_fresh(void *context)
         refresh_issuers(p);
         if (vch_clock_monotonic_ms() >= reload_ms) {
             vch_participant_reload_collateral(p);
-            reload_ms = vch_clock_monotonic_ms() + RELOAD_S * 1000;
+            reload_ms = vch_clock_monotonic_ms() + (int64_t)RELOAD_S * 1000;
         }
     }
     return NULL;

@@ -25,9 +25,9 @@ VCH_DEFINE_DROP(vch_present_drop, vch_present, vch_present_free)
 VOUCH_MUST_CHECK vouch_code vch_present_enter(vch_present *p, const vch_admission_request *request,
                                               const vch_admission *verdict, vch_roster_seat *seat,
                                               vch_presence **out, vouch_error *err);
-void vch_presence_leave(vch_presence *presence);
+void vch_presence_leave(vch_presence *one);
 
-bool vch_presence_is_revoked(const vch_presence *presence);
+bool vch_presence_is_revoked(const vch_presence *one);
 
 /*
  * Judge everybody anew. Who is refused now is marked, gives its seat in the roster back, and `each`
