@@ -28,6 +28,9 @@ import tempfile
 import threading
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "tests/e2e"))
+from federation import attestation_yaml, certificate_digest, new_federation_id, spki_digest  # noqa: E402
+
 PROGRAMS, NOOP = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-bench-"))
 ROUNDS = 6  # the first is not counted: its collaborators are still starting
@@ -271,38 +274,20 @@ def attest(agg, sites):
                 for role, program in (("aggregator", PROGRAMS / "vouch"), ("collaborator", NOOP))}
     own = {"localhost": ("aggregator", agg, "cert/server/agg_localhost")}
     own |= {n: ("collaborator", site, f"cert/client/col_{n}") for n, site in sites.items()}
-    people = "".join(f"    - {{name: {n}, role: {role}, enrolment: \"{spki_digest(site / (path + '.crt'))}\"}}\n"
-                     for n, (role, site, path) in own.items())
-    root = hashlib.sha256(run("openssl", "x509", "-in", platform / "root.pem", "-outform", "DER")).hexdigest()
-    federation = f"""version: 1
-federation:
-  id: "{secrets.token_hex(16)}"
-  from: 2020-01-01T00:00:00Z
-  enable: {{aggregator: true, collaborator: true}}
-  initial_model: "{hashlib.sha256((STAGE / 'init.pbuf').read_bytes()).hexdigest()}"
-  participants:
-{people}  measurements:
-    aggregator: [{{mrenclave: "{measured['aggregator']}"}}]
-    collaborator: [{{mrenclave: "{measured['collaborator']}"}}]
-  tcb: {{accept: [UpToDate]}}
-  token: off
-  channel: key
-  roots: ["{root}"]
-  model_export: clear
-  certificate_life_h: 24
-  reattest_min: 60
-"""
+    federation = {
+        "id": new_federation_id(), "from": "2020-01-01T00:00:00Z", "enable": {"aggregator": True, "collaborator": True},
+        "initial_model": hashlib.sha256((STAGE / "init.pbuf").read_bytes()).hexdigest(),
+        "participants": [{"name": n, "role": role, "enrolment": spki_digest(site / f"{path}.crt")}
+                         for n, (role, site, path) in own.items()],
+        "measurements": {role: [{"mrenclave": m}] for role, m in measured.items()},
+        "tcb": {"accept": ["UpToDate"]}, "token": "off", "channel": "key",
+        "roots": [certificate_digest(platform / "root.pem")],
+        "model_export": "clear", "certificate_life_h": 24, "reattest_min": 60}
     for _, site, path in own.values():
-        (site / "plan/attestation.yaml").write_text(federation + f"""local:
-  collateral: {{dir: "{platform}/collateral"}}
-  enrolment: {{cert: {path}.crt, key: {path}.key}}
-""")
+        local = {"collateral": {"dir": str(platform / "collateral")},
+                 "enrolment": {"cert": f"{path}.crt", "key": f"{path}.key"}}
+        (site / "plan/attestation.yaml").write_text(attestation_yaml(federation, local))
     return [PROGRAMS / "vouch-sim", "run", "--platform", platform, "--"]
-
-
-def spki_digest(certificate):
-    pem = run("openssl", "x509", "-in", certificate, "-pubkey", "-noout")
-    return hashlib.sha256(run("openssl", "pkey", "-pubin", "-outform", "DER", input=pem)).hexdigest()
 
 
 def disk(size, count):

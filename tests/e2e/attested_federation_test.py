@@ -19,12 +19,12 @@ import time
 
 import tap
 from federation import (
-    DIGITS, Process, Site, attestation_yaml, certificate_digest, free_port, new_federation_id, spki_digest)
+    AGGREGATOR, Process, Site, attestation_yaml, certificate_digest, certificate_of, free_port, make_sites,
+    new_federation_id, spki_digest)
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-attested-"))
 NAMES = ("col1", "col2")
-AGGREGATOR = "localhost"  # an unattested one is known by its certificate's name
 ALL = (AGGREGATOR,) + NAMES
 LOG = ("--log-format", "json", "--log-level", "info")
 ENV = {"sites": {}}
@@ -43,29 +43,8 @@ def make_platforms_and_verifier():
 
 def platforms_a_verifier_and_sites_are_made():
     make_platforms_and_verifier()
-    ENV["desk"].run("vouch", "workspace", "create", "--prefix", STAGE / "template")
-    plan = (STAGE / "template/plan/plan.yaml").read_text()
     ENV["port"] = free_port()
-    plan = plan.replace("agg_addr: auto", "agg_addr: localhost").replace("agg_port: auto", f"agg_port: {ENV['port']}")
-    plan = plan.replace("rounds_to_train: 10", "rounds_to_train: 2")
-    agg = ENV["sites"][AGGREGATOR] = Site(STAGE / "aggregator", PROGRAMS)
-    (agg / "plan/plan.yaml").write_text(plan)
-    agg.run("vouch", "workspace", "certify")
-    agg.run("vouch", "aggregator", "generate-cert-request", "--fqdn", "localhost")
-    agg.run("vouch", "aggregator", "certify", "--fqdn", "localhost", "-s")
-    for i, name in enumerate(NAMES):
-        site = ENV["sites"][name] = Site(STAGE / name, PROGRAMS)
-        site.run("vouch", "collaborator", "generate-cert-request", "-n", name, "-s")
-        agg.run("vouch", "collaborator", "certify", "-r", site / f"col_{name}_to_agg_cert_request.zip", "-s")
-        site.run("vouch", "collaborator", "certify", "-i", agg / f"agg_to_col_{name}_signed_cert.zip")
-        (site / "plan/plan.yaml").write_text(plan)
-        shutil.copy(DIGITS, site / "data/optdigits.csv")
-        (site / "plan/data.yaml").write_text(f"{name},data/optdigits.csv#{i}/{len(NAMES)}\n")
-    agg.run("vouch", "plan", "initialize")
-
-
-def certificate_of(name):
-    return "server/agg_localhost" if name == AGGREGATOR else f"client/col_{name}"
+    ENV["sites"] = make_sites(STAGE, PROGRAMS, NAMES, 2, ENV["port"])
 
 
 def write_attestation(aggregator, collaborator, **changes):

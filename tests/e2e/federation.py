@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import secrets
+import shutil
 import socket
 import subprocess
 import time
@@ -118,3 +119,38 @@ def attestation_yaml(federation, local):
 
 def new_federation_id():
     return secrets.token_hex(16)
+
+
+AGGREGATOR = "localhost"  # the name of it in every scene of an attested federation
+
+
+def certificate_of(name):
+    """Of a participant's PKI certificate and key, below cert/ and without the ending."""
+    return "server/agg_localhost" if name == AGGREGATOR else f"client/col_{name}"
+
+
+def make_sites(stage, programs, names, rounds, port):
+    """A site for the aggregator and each collaborator: plan, certificates, a share of the data, the initial model."""
+    desk = Site(stage / "desk", programs)
+    desk.run("vouch", "workspace", "create", "--prefix", stage / "template")
+    plan = (stage / "template/plan/plan.yaml").read_text()
+    for old, new in {"agg_addr: auto": "agg_addr: localhost", "agg_port: auto": f"agg_port: {port}",
+                     "rounds_to_train: 10": f"rounds_to_train: {rounds}"}.items():
+        assert old in plan, old
+        plan = plan.replace(old, new)
+    agg = Site(stage / "aggregator", programs)
+    (agg / "plan/plan.yaml").write_text(plan)
+    agg.run("vouch", "workspace", "certify")
+    agg.run("vouch", "aggregator", "generate-cert-request", "--fqdn", "localhost")
+    agg.run("vouch", "aggregator", "certify", "--fqdn", "localhost", "-s")
+    sites = {AGGREGATOR: agg}
+    for i, name in enumerate(names):
+        site = sites[name] = Site(stage / name, programs)
+        site.run("vouch", "collaborator", "generate-cert-request", "-n", name, "-s")
+        agg.run("vouch", "collaborator", "certify", "-r", site / f"col_{name}_to_agg_cert_request.zip", "-s")
+        site.run("vouch", "collaborator", "certify", "-i", agg / f"agg_to_col_{name}_signed_cert.zip")
+        (site / "plan/plan.yaml").write_text(plan)
+        shutil.copy(DIGITS, site / "data/optdigits.csv")
+        (site / "plan/data.yaml").write_text(f"{name},data/optdigits.csv#{i}/{len(names)}\n")
+    agg.run("vouch", "plan", "initialize")
+    return sites

@@ -14,7 +14,8 @@ import time
 
 import tap
 from federation import (
-    DIGITS, Process, Site, attestation_yaml, certificate_digest, free_port, new_federation_id, spki_digest)
+    Process, Site, attestation_yaml, certificate_digest, certificate_of, free_port, make_sites, new_federation_id,
+    spki_digest)
 from pcs_stand_in import StandIn, make_tls
 from verifyd_service import Stage
 
@@ -34,33 +35,12 @@ def sites_and_services_are_made():
         desk.run("vouch-sim", "platform", "create", STAGE / f"platform-{name}", "--vendor", STAGE / "vendor", "--tee", tee)
     measured = json.loads(desk.run("vouch-sim", "measure", "--json", "--", PROGRAMS / "vouch"))
     SITES["measured"] = [{"mrenclave": measured["mrenclave"]}, {"mrtd": measured["mrtd"]}]
-    desk.run("vouch", "workspace", "create", "--prefix", STAGE / "template")
-    plan = (STAGE / "template/plan/plan.yaml").read_text()
-    plan = plan.replace("agg_addr: auto", "agg_addr: localhost").replace("agg_port: auto", f"agg_port: {free_port()}")
-    plan = plan.replace("rounds_to_train: 10", "rounds_to_train: 1")
-    agg = SITES["localhost"] = Site(STAGE / "aggregator", PROGRAMS)
-    (agg / "plan/plan.yaml").write_text(plan)
-    agg.run("vouch", "workspace", "certify")
-    agg.run("vouch", "aggregator", "generate-cert-request", "--fqdn", "localhost")
-    agg.run("vouch", "aggregator", "certify", "--fqdn", "localhost", "-s")
-    for i, name in enumerate(COLLABORATORS):
-        site = SITES[name] = Site(STAGE / name, PROGRAMS)
-        site.run("vouch", "collaborator", "generate-cert-request", "-n", name, "-s")
-        agg.run("vouch", "collaborator", "certify", "-r", site / f"col_{name}_to_agg_cert_request.zip", "-s")
-        site.run("vouch", "collaborator", "certify", "-i", agg / f"agg_to_col_{name}_signed_cert.zip")
-        (site / "plan/plan.yaml").write_text(plan)
-        shutil.copy(DIGITS, site / "data/optdigits.csv")
-        (site / "plan/data.yaml").write_text(f"{name},data/optdigits.csv#{i}/2\n")
-    agg.run("vouch", "plan", "initialize")
+    SITES.update(make_sites(STAGE, PROGRAMS, COLLABORATORS, 1, free_port()))
     SERVICES["broken"] = StandIn(STAGE / "platform-col1", TLS)
     for word in ("tcb", "identity", "pckcrl", "rootcacrl"):
         SERVICES["broken"].faults[word] = lambda reply: reply.update(status=404)
     SERVICES["good"] = StandIn(STAGE / "platform-col1", TLS)
     SERVICES["good"].others["/tdx/"] = STAGE / "platform-col2"
-
-
-def certificate_of(name):
-    return "server/agg_localhost" if name == "localhost" else f"client/col_{name}"
 
 
 def write_attestation():
