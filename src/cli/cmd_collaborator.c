@@ -257,18 +257,6 @@ static void on_signal(void *context, int number)
         vch_collaborator_stop(c->collaborator);
 }
 
-static vouch_code find_aggregator(client *c, const char *connect, vouch_error *err)
-{
-    if (connect != NULL)
-        return vch_endpoint_parse(connect, &c->aggregator, err);
-    int size = snprintf(c->aggregator.host, sizeof c->aggregator.host, "%s",
-                        vch_plan_look(c->site.plan)->agg_addr);
-    if (size < 0 || (size_t)size >= sizeof c->aggregator.host)
-        return vouch_fail(err, VOUCH_E_CONFIG, "network.settings.agg_addr is too long");
-    c->aggregator.port = vch_plan_look(c->site.plan)->agg_port;
-    return VOUCH_OK;
-}
-
 static vouch_code open_keep(client *c, const char *state, vouch_error *err)
 {
     vch_keep_options how = { .parent = state,
@@ -284,7 +272,8 @@ static vouch_code take_part(client *c, const values *v, vouch_error *err)
 {
     vouch_code rc = vch_site_read(&c->site_options, &c->site, err);
     if (rc == VOUCH_OK)
-        rc = find_aggregator(c, v->connect, err);
+        rc = vch_endpoint_choose(v->connect, c->site.view->agg_addr, c->site.view->agg_port,
+                                 &c->aggregator, err);
     if (rc == VOUCH_OK)
         rc = vch_site_policy_new(&c->site_options, &c->site, &c->policy, err);
     if (rc == VOUCH_OK)

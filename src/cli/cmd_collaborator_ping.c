@@ -99,18 +99,6 @@ static vouch_code connect_once(void *context, vch_grpc_client **out, vouch_error
     return vch_grpc_client_connect(&how, out, err);
 }
 
-static vouch_code find_aggregator(caller *c, const char *connect, vouch_error *err)
-{
-    const vch_plan_view *view = c->site.view;
-    if (connect != NULL)
-        return vch_endpoint_parse(connect, &c->aggregator, err);
-    int size = snprintf(c->aggregator.host, sizeof c->aggregator.host, "%s", view->agg_addr);
-    if (size < 0 || (size_t)size >= sizeof c->aggregator.host)
-        return vouch_fail(err, VOUCH_E_CONFIG, "network.settings.agg_addr is too long");
-    c->aggregator.port = view->agg_port;
-    return VOUCH_OK;
-}
-
 static vouch_code ping(vch_runtime *rt, caller *c, const values *v, vouch_error *err)
 {
     const vch_site_options site = { .rt = rt,
@@ -124,7 +112,8 @@ static vouch_code ping(vch_runtime *rt, caller *c, const values *v, vouch_error 
     char at[VCH_ENDPOINT_TEXT_SIZE];
     vouch_code rc = vch_site_read(&site, &c->site, err);
     if (rc == VOUCH_OK)
-        rc = find_aggregator(c, v->connect, err);
+        rc = vch_endpoint_choose(v->connect, c->site.view->agg_addr, c->site.view->agg_port,
+                                 &c->aggregator, err);
     if (rc == VOUCH_OK)
         rc = vch_loop_new(&c->loop, err);
     if (rc == VOUCH_OK)

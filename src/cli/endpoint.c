@@ -52,6 +52,19 @@ vouch_code vch_endpoint_parse(const char *text, vch_endpoint *out, vouch_error *
     return VOUCH_OK;
 }
 
+vouch_code vch_endpoint_choose(const char *text, const char *agg_addr, uint16_t agg_port,
+                               vch_endpoint *out, vouch_error *err)
+{
+    if (text != NULL)
+        return vch_endpoint_parse(text, out, err);
+    vch_endpoint e = { .port = agg_port };
+    int size = snprintf(e.host, sizeof e.host, "%s", agg_addr);
+    if (size < 0 || (size_t)size >= sizeof e.host)
+        return vouch_fail(err, VOUCH_E_CONFIG, "network.settings.agg_addr is too long");
+    *out = e;
+    return VOUCH_OK;
+}
+
 const char *vch_endpoint_text(const vch_endpoint *e, char out[static VCH_ENDPOINT_TEXT_SIZE])
 {
     bool v6 = strchr(e->host, ':') != NULL;

@@ -18,6 +18,11 @@ typedef struct vch_endpoint {
 VOUCH_MUST_CHECK vouch_code vch_endpoint_parse(const char *text, vch_endpoint *out,
                                                vouch_error *err);
 
+/* Where an aggregator is: `text` if it is not NULL, else the plan's address and port. Fails as above. */
+VOUCH_MUST_CHECK vouch_code vch_endpoint_choose(const char *text, const char *agg_addr,
+                                                uint16_t agg_port, vch_endpoint *out,
+                                                vouch_error *err);
+
 /* "127.0.0.1:50051", "[::]:50051". Returns `out`. */
 const char *vch_endpoint_text(const vch_endpoint *endpoint,
                               char out[static VCH_ENDPOINT_TEXT_SIZE]);

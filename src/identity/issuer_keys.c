@@ -132,10 +132,7 @@ static vouch_code fetch_one(vch_issuer_keys *k, size_t index, int64_t now_unix_s
     }
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "the token keys of '%s'", base);
-    VCH_SCOPED(drop_issuer) issuer fresh = { 0 };
-    fresh.keys = set.keys; /* one by one: gcc 12 clears bytes of the text for padding otherwise */
-    fresh.text = set.text;
-    fresh.kept = set.kept;
+    VCH_SCOPED(drop_issuer) issuer fresh = { set.keys, set.text, set.kept };
     set = (vch_issuer_set) { 0 };
     replace(k, index, &fresh);
     return VOUCH_OK;

@@ -155,6 +155,8 @@ void vch_present_judge(vch_present *p, const vch_admission_rules *rules, int64_t
 {
     copy one = { .certificate = vch_buffer_with_cap(VCH_RATLS_CERT_MAX_SIZE) };
     for (uint64_t below = UINT64_MAX; next_below(p, below, &one); below = one.number) {
+        if (one.certificate.failed != VOUCH_OK)
+            break; /* no memory says nothing of a peer; its certificate was admitted, so it fits */
         vch_admission verdict = { 0 };
         const vch_admission_request request = { .certificate = vch_buffer_span(&one.certificate),
                                                 .role = one.role,

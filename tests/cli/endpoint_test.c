@@ -1,5 +1,7 @@
 #include "cli/endpoint.h"
 
+#include <string.h>
+
 #include "check.h"
 
 static const struct {
@@ -41,11 +43,28 @@ static void anything_else_is_refused(void **state)
     }
 }
 
+static void what_is_said_wins_over_the_plan(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    char far[VCH_ENDPOINT_HOST_SIZE + 1] = { 0 };
+    vch_endpoint e = { 0 };
+    CHECK_OK(vch_endpoint_choose("[::1]:5", "agg.example.org", 50051, &e, &err), &err);
+    CHECK(e.port == 5);
+    CHECK_OK(vch_endpoint_choose(NULL, "agg.example.org", 50051, &e, &err), &err);
+    assert_string_equal(e.host, "agg.example.org");
+    CHECK(e.port == 50051);
+    memset(far, 'a', VCH_ENDPOINT_HOST_SIZE);
+    CHECK(vch_endpoint_choose(NULL, far, 50051, &e, &err) == VOUCH_E_CONFIG);
+    assert_string_equal(e.host, "agg.example.org");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_address_and_a_port_are_read_and_written),
         TEST(anything_else_is_refused),
+        TEST(what_is_said_wins_over_the_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

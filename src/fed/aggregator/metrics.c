@@ -1,5 +1,6 @@
 #include "fed/aggregator/metrics.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,15 @@ static void write_number(vch_buffer *out, double value)
         vch_buffer_append_fmt(out, "%.*f", decimals < 1 ? 1 : decimals, value);
 }
 
+/* A mean in float32 may overflow, and JSON has no word for that. */
+static void write_json_number(vch_buffer *out, double value)
+{
+    if (isfinite(value))
+        write_number(out, value);
+    else
+        vch_buffer_append_str(out, "null");
+}
+
 void vch_metric_report_write(const vch_metric_report *report, vch_buffer *out)
 {
     vch_buffer_append_str(out, "{\"metric_origin\": ");
@@ -62,7 +72,7 @@ void vch_metric_report_write(const vch_metric_report *report, vch_buffer *out)
     vch_buffer_append_str(out, ", \"metric_name\": ");
     write_text(out, report->metric);
     vch_buffer_append_str(out, ", \"metric_value\": ");
-    write_number(out, report->value);
+    write_json_number(out, report->value);
     vch_buffer_append_fmt(out, ", \"round\": %d}", report->round);
 }
 
@@ -112,7 +122,7 @@ static void add_mean(vch_metrics *metrics, const vch_metric_report *report)
     vch_buffer_append_str(&metrics->round, metrics->round.size == 0 ? "" : ", ");
     write_text(&metrics->round, text == NULL ? "" : text);
     vch_buffer_append_str(&metrics->round, ": ");
-    write_number(&metrics->round, report->value);
+    write_json_number(&metrics->round, report->value);
 }
 
 vouch_code vch_metrics_put(vch_metrics *metrics, const vch_metric_report *report, vouch_error *err)

@@ -118,15 +118,25 @@ static vouch_code judge_status(const vch_grpc_status *status, vouch_error *err)
     return vouch_fail(err, VOUCH_E_NOT_FOUND, "the aggregator says %s: %s", name, text);
 }
 
+/* Nothing more is waited for: the connection goes, and with it what is under way. */
+static bool is_over(const vch_calls *c)
+{
+    return c->stopping || c->hung_up;
+}
+
+static vouch_code end_over(vch_calls *c, vouch_error *err)
+{
+    vch_calls_done(c);
+    if (c->stopping)
+        return vouch_fail(err, VOUCH_E_TIMEOUT, "stopped");
+    return vouch_fail(err, VOUCH_E_NETWORK, "the aggregator is not admitted any more");
+}
+
 /* A call that the connection did not survive counts as a broken connection, whatever it was. */
 static vouch_code finish_call(vch_calls *c, pending *p, vch_buffer *message, vouch_error *err)
 {
-    if (!p->done) { /* end it before its state leaves the stack */
-        vch_calls_done(c);
-        if (!c->stopping)
-            return vouch_fail(err, VOUCH_E_NETWORK, "the aggregator is not admitted any more");
-        return vouch_fail(err, VOUCH_E_TIMEOUT, "stopped");
-    }
+    if (!p->done)
+        return end_over(c, err); /* before its state leaves the stack */
     if (p->rc != VOUCH_OK) {
         vch_calls_done(c);
         if (err != NULL)
@@ -150,13 +160,13 @@ static vouch_code call(vch_calls *c, const vch_grpc_request *request, vch_buffer
     vouch_code rc = need_client(c, err);
     if (rc != VOUCH_OK)
         return rc;
-    c->wake = c->stopping || c->hung_up;
+    c->wake = is_over(c);
     rc = vch_grpc_client_start(c->client, request, on_done, &p, err);
     if (rc != VOUCH_OK) {
         vch_calls_done(c);
         return vouch_wrap(err, VOUCH_E_NETWORK, "calling the aggregator");
     }
-    while (rc == VOUCH_OK && !p.done && !c->stopping && !c->hung_up)
+    while (rc == VOUCH_OK && !p.done && !is_over(c))
         rc = vch_loop_run_until(c->options->loop, &c->wake, -1, err);
     if (rc != VOUCH_OK) {
         vch_calls_done(c);
@@ -333,13 +343,15 @@ static in_flight look(flight *flights)
     return all;
 }
 
-/* Ask for more while there is room; returns which of the batch is next. */
+/* Ask for more while there is room; returns which of the batch is next. A connection that is to be
+ * made anew is first left to answer what it was asked. */
 static size_t ask_on(vch_calls *c, const vch_calls_batch *batch, size_t next, flight *flights,
                      vouch_code *rc, vouch_error *err)
 {
     for (;;) {
         in_flight all = look(flights);
-        bool has_room = all.count == 0 || (all.room != NULL && all.size < IN_FLIGHT_SIZE);
+        bool has_room =
+            all.count == 0 || (all.room != NULL && all.size < IN_FLIGHT_SIZE && is_good(c));
         if (*rc != VOUCH_OK || next == batch->count || !has_room)
             return next;
         *rc = ask(c, batch, next, all.room, err);
@@ -350,11 +362,11 @@ static size_t ask_on(vch_calls *c, const vch_calls_batch *batch, size_t next, fl
 static vouch_code wait_for_one(vch_calls *c, flight *flights, vouch_error *err)
 {
     vouch_code rc = VOUCH_OK;
-    c->wake = c->stopping;
-    while (rc == VOUCH_OK && !look(flights).landed && !c->stopping)
+    c->wake = is_over(c);
+    while (rc == VOUCH_OK && !look(flights).landed && !is_over(c))
         rc = vch_loop_run_until(c->options->loop, &c->wake, -1, err);
-    if (rc == VOUCH_OK && c->stopping)
-        rc = vouch_fail(err, VOUCH_E_TIMEOUT, "stopped");
+    if (rc == VOUCH_OK && is_over(c))
+        return end_over(c, err);
     if (rc != VOUCH_OK)
         vch_calls_done(c); /* the calls end before their state goes */
     return rc;

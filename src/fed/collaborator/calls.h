@@ -1,6 +1,6 @@
 /*
- * The calls to an aggregator, one after the other but for tensors, each with its header made and its answer's header
- * checked. The connection is made when it is needed and dropped when it broke.
+ * The calls to an aggregator, one after the other but for tensors, each with its header made and its
+ * answer's header checked. The connection is made when it is needed and dropped when it broke.
  */
 #ifndef VCH_FED_COLLABORATOR_CALLS_H
 #define VCH_FED_COLLABORATOR_CALLS_H

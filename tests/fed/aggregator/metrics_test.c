@@ -1,5 +1,6 @@
 #include "fed/aggregator/metrics.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,18 @@ static void names_that_a_peer_chose_cannot_break_the_line(void **state)
     vch_metric_report_say(&hostile, &out);
     text = vch_buffer_text(&out);
     CHECK(text != NULL && strstr(text, "'a\\'\\\\\\x0a\\x1b'") != NULL);
+    vch_buffer_drop(&out);
+}
+
+static void a_mean_that_overflowed_leaves_the_file_json(void **state)
+{
+    (void)state;
+    vch_metric_report endless = sample;
+    endless.value = HUGE_VAL;
+    vch_buffer out = vch_buffer_with_cap(1024);
+    vch_metric_report_write(&endless, &out);
+    const char *text = vch_buffer_text(&out);
+    CHECK(text != NULL && strstr(text, "\"metric_value\": null,") != NULL);
     vch_buffer_drop(&out);
 }
 
@@ -124,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_metric_goes_to_people_and_to_a_file),
         TEST(names_that_a_peer_chose_cannot_break_the_line),
+        TEST(a_mean_that_overflowed_leaves_the_file_json),
         TEST(lines_are_those_of_openfl),
         TEST(a_round_is_one_line_as_the_release_of_openfl_writes_it),
         TEST(a_full_disk_is_told),
