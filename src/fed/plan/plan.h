@@ -34,8 +34,7 @@ typedef struct vch_plan_source {
     const vch_release *release;  /* NULL: VCH_RELEASE_DEFAULT */
     const char *host_name;       /* what `agg_addr: auto` becomes; NULL: stays "auto" */
     const char *federation_uuid; /* `--federation-uuid`, in place of the computed one; or NULL */
-    const char
-        *task_group; /* `--task_group`, in place of the plan's selected_task_group; or NULL */
+    const char *task_group;      /* `--task_group`, in place of selected_task_group; or NULL */
 } vch_plan_source;
 
 /*
