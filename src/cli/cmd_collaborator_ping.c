@@ -135,7 +135,7 @@ static vouch_code ping(vch_runtime *rt, caller *c, const values *v, vouch_error 
                   vch_endpoint_text(&c->aggregator, at), (int)(vch_clock_monotonic_ms() - began),
                   c->site.attestation != NULL ? ", attested as plan/attestation.yaml says" : "",
                   served ? c->site.view->aggregator_uuid
-                         : "an OpenFL until 1.6, which does not say which federation it serves");
+                         : "an OpenFL until 1.8, which does not say which federation it serves");
     return VOUCH_OK;
 }
 

@@ -51,7 +51,7 @@ typedef struct vch_calls_batch {
 VOUCH_MUST_CHECK vouch_code vch_calls_get_tensors(vch_calls *c, const vch_calls_batch *batch,
                                                   vouch_error *err);
 
-/* Is it our aggregator, and does it take us? *out_served false: it is OpenFL's until 1.6, which is
+/* Is it our aggregator, and does it take us? *out_served false: it is OpenFL's until 1.8, which is
  * reached and knows no Ping. */
 VOUCH_MUST_CHECK vouch_code vch_calls_ping(vch_calls *c, bool *out_served, vouch_error *err);
 
