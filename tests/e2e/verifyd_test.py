@@ -722,6 +722,26 @@ def an_api_key_has_its_own_policies():
     service.stop()
 
 
+def what_changes_only_with_a_restart_is_refused_at_a_reload():
+    service = STAGE.service("fixed", SGX)
+    config = pathlib.Path(service.made["config"]).read_text()
+    listen = re.search(r"(?m)^listen: .*$", config)[0]
+    changes = [config.replace(listen, f'listen: "127.0.0.1:{free_port()}"'),
+               config.replace(listen, listen.replace("127.0.0.1", "127.0.0.2")),
+               config.replace("crl:\n", f'crl:\n  listen: "127.0.0.1:{free_port()}"\n'),
+               config + f'operations: "127.0.0.1:{free_port()}"\n',
+               config.replace("state: state.db", "state: other.db"), config + "limits: {connections: 77}\n"]
+    refusals = lambda: service.log_file.read_text().count("change only with a restart")
+    for number, changed in enumerate(changes, 1):
+        assert changed != config
+        reload(service, changed)
+        assert refusals() == number, service.log_file.read_text()
+    reload(service, config)
+    assert refusals() == len(changes)
+    token_of(service.attest(sgx_request(service)))
+    service.stop()
+
+
 def a_rotation_overlaps_and_no_token_or_nonce_is_lost():
     service = STAGE.service("rotate", SGX, "--token-lifetime", "5")
     kid_of = lambda token: parts(token)[0]["kid"]
@@ -911,6 +931,7 @@ try:
         nonces_outlive_a_clean_stop_and_another_boot,
         a_key_over_its_rate_is_429_with_retry_after_and_others_go_on,
         an_api_key_has_its_own_policies,
+        what_changes_only_with_a_restart_is_refused_at_a_reload,
         a_rotation_overlaps_and_no_token_or_nonce_is_lost,
         the_pull_requests_token_is_had_and_named_weaker,
         metrics_count_and_stand_apart_from_the_service,
