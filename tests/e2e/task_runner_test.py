@@ -170,13 +170,13 @@ def ctrl_c_ends_a_collaborator_in_the_middle_of_a_task_and_its_child_with_it():
     slow = STAGE / "slow.py"
     slow.write_text(WRECK.replace("if round == 0:\n                os._exit(7)",
                                   "if round == 0:\n                pathlib.Path('pid').write_text(str(os.getpid())); "
-                                  "time.sleep(1000)"))
+                                  "print('the pid is written', flush=True); time.sleep(1000)"))
     (ENV["col1"] / "mark-0").unlink()
     share(plan_of(slow.name), slow)
     with aggregator("slow") as agg:
         agg.event("aggregator.listening")
         with collaborator("slow", "col1") as one:
-            one.event("runner.output", line="round 0 begins badly")
+            one.event("runner.output", line="the pid is written")
             one.child.send_signal(2)
             assert one.wait(10) == 0, one.tail()
     child = int((ENV["col1"] / "pid").read_text())
