@@ -73,8 +73,9 @@ static vouch_code name_of(const values *v, char out[static VCH_PARTICIPANT_NAME_
     return rc == VOUCH_OK ? vch_participant_name(host, out, err) : rc;
 }
 
-static vouch_code request(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code request(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     char name[VCH_PARTICIPANT_NAME_MAX + 1];
     char hash[VCH_PKI_HASH_SIZE];
     vouch_code rc = name_of(v, name, err);
@@ -90,8 +91,9 @@ static vouch_code request(const vch_runtime *rt, const values *v, vouch_error *e
     return rc;
 }
 
-static vouch_code certify(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code certify(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     char name[VCH_PARTICIPANT_NAME_MAX + 1];
     char path[VCH_PATH_SIZE];
     VCH_SCOPED(vch_buffer_drop) vch_buffer pem = { 0 };
@@ -118,25 +120,14 @@ static vouch_code certify(const vch_runtime *rt, const values *v, vouch_error *e
     return rc;
 }
 
-static int run(vch_runtime *rt, const vch_usage *usage, int argc, char *argv[],
-               vouch_code (*act)(const vch_runtime *rt, const values *v, vouch_error *err))
-{
-    values v = { 0 };
-    vch_operands operands;
-    vouch_error err = { 0 };
-    int status = VCH_EXIT_DONE;
-    if (!vch_command_begin(rt, usage, argc, argv, &v, &operands, &status))
-        return status;
-    vouch_code rc = act(rt, &v, &err);
-    return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, usage->command, rc, &err);
-}
-
 int vch_cmd_aggregator_request(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &request_usage, argc, argv, request);
+    values v = { 0 };
+    return vch_command_run(rt, &request_usage, argc, argv, &v, request);
 }
 
 int vch_cmd_aggregator_certify(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &certify_usage, argc, argv, certify);
+    values v = { 0 };
+    return vch_command_run(rt, &certify_usage, argc, argv, &v, certify);
 }

@@ -40,8 +40,9 @@ static const vch_usage usage = {
     .option_count = sizeof options / sizeof *options,
 };
 
-static vouch_code calculate(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code calculate(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     VCH_SCOPED(vch_buffer_drop) vch_buffer text = { 0 };
     vch_dataset_hash hash = { 0 };
     char path[VCH_PATH_SIZE];
@@ -63,11 +64,5 @@ static vouch_code calculate(const vch_runtime *rt, const values *v, vouch_error 
 int vch_cmd_collaborator_calchash(vch_runtime *rt, int argc, char *argv[])
 {
     values v = { 0 };
-    vch_operands operands;
-    vouch_error err = { 0 };
-    int status = VCH_EXIT_DONE;
-    if (!vch_command_begin(rt, &usage, argc, argv, &v, &operands, &status))
-        return status;
-    vouch_code rc = calculate(rt, &v, &err);
-    return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, COMMAND, rc, &err);
+    return vch_command_run(rt, &usage, argc, argv, &v, calculate);
 }

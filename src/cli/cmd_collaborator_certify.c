@@ -136,8 +136,9 @@ static vouch_code read_if_there(const char *path, vch_buffer *out, vouch_error *
     return vch_file_exists(path) ? vch_file_read(path, TABLE_MAX, out, err) : VOUCH_OK;
 }
 
-static vouch_code create(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code create(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     char name[VCH_PARTICIPANT_NAME_MAX + 1];
     char usual[NAME_ROOM];
     VCH_SCOPED(vch_buffer_drop) vch_buffer old = { 0 };
@@ -185,8 +186,9 @@ static vouch_code pack_request(const vch_runtime *rt, const char *name, vouch_er
     return rc;
 }
 
-static vouch_code request(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code request(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     char name[VCH_PARTICIPANT_NAME_MAX + 1];
     char hash[VCH_PKI_HASH_SIZE];
     vouch_code rc = vch_participant_name(v->name, name, err);
@@ -346,27 +348,16 @@ static vouch_code certify(const vch_runtime *rt, const values *v, vouch_error *e
     return v->import != NULL ? import(rt, v, err) : sign(rt, v, err);
 }
 
-static int run(vch_runtime *rt, const vch_usage *usage, int argc, char *argv[],
-               vouch_code (*act)(const vch_runtime *rt, const values *v, vouch_error *err))
-{
-    values v = { 0 };
-    vch_operands operands;
-    vouch_error err = { 0 };
-    int status = VCH_EXIT_DONE;
-    if (!vch_command_begin(rt, usage, argc, argv, &v, &operands, &status))
-        return status;
-    vouch_code rc = act(rt, &v, &err);
-    return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, usage->command, rc, &err);
-}
-
 int vch_cmd_collaborator_create(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &create_usage, argc, argv, create);
+    values v = { 0 };
+    return vch_command_run(rt, &create_usage, argc, argv, &v, create);
 }
 
 int vch_cmd_collaborator_request(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &request_usage, argc, argv, request);
+    values v = { 0 };
+    return vch_command_run(rt, &request_usage, argc, argv, &v, request);
 }
 
 static int import_self_signed(const vch_runtime *rt, const values *v)

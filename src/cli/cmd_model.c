@@ -115,8 +115,9 @@ static vouch_code pack(const vch_model *model, vch_package *out, vouch_error *er
     return VOUCH_OK;
 }
 
-static vouch_code save(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code save(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     VCH_SCOPED(vch_model_done) vch_model model = { 0 };
     VCH_SCOPED(vch_package_done) vch_package file = { 0 };
     char question[256];
@@ -137,11 +138,5 @@ static vouch_code save(const vch_runtime *rt, const values *v, vouch_error *err)
 int vch_cmd_model_save(vch_runtime *rt, int argc, char *argv[])
 {
     values v = { 0 };
-    vch_operands operands;
-    vouch_error err = { 0 };
-    int status = VCH_EXIT_DONE;
-    if (!vch_command_begin(rt, &usage, argc, argv, &v, &operands, &status))
-        return status;
-    vouch_code rc = save(rt, &v, &err);
-    return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, usage.command, rc, &err);
+    return vch_command_run(rt, &usage, argc, argv, &v, save);
 }

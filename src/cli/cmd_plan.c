@@ -268,8 +268,9 @@ static vouch_code say_model(const vch_runtime *rt, const values *v, const vch_pl
 
 VCH_DEFINE_DROP(plan_drop, vch_plan, vch_plan_free)
 
-static vouch_code initialize(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code initialize(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     VCH_SCOPED(plan_drop) vch_plan *plan = NULL;
     VCH_SCOPED(vch_yaml_drop) vch_yaml *runner_file = NULL;
     made_model made = { 0 };
@@ -291,8 +292,9 @@ static vouch_code initialize(const vch_runtime *rt, const values *v, vouch_error
     return rc == VOUCH_OK ? say_model(rt, v, vch_plan_look(plan), &made, err) : rc;
 }
 
-static vouch_code print(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code print(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     VCH_SCOPED(plan_drop) vch_plan *plan = NULL;
     vouch_code rc = load(rt, v, NULL, &plan, err);
     if (rc != VOUCH_OK)
@@ -303,8 +305,9 @@ static vouch_code print(const vch_runtime *rt, const values *v, vouch_error *err
     return VOUCH_OK;
 }
 
-static vouch_code hash(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code hash(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     VCH_SCOPED(plan_drop) vch_plan *plan = NULL;
     VCH_SCOPED(vch_buffer_drop) vch_buffer text = vch_buffer_with_cap(ANSWER_MAX);
     vouch_code rc = load(rt, v, NULL, &plan, err);
@@ -326,8 +329,9 @@ static vouch_code hash(const vch_runtime *rt, const values *v, vouch_error *err)
     return rc;
 }
 
-static vouch_code freeze(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code freeze(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     VCH_SCOPED(plan_drop) vch_plan *plan = NULL;
     char path[VCH_PATH_SIZE];
     vouch_code rc = load(rt, v, NULL, &plan, err);
@@ -347,35 +351,26 @@ static vouch_code freeze(const vch_runtime *rt, const values *v, vouch_error *er
     return rc;
 }
 
-static int run(vch_runtime *rt, const vch_usage *usage, int argc, char *argv[],
-               vouch_code (*act)(const vch_runtime *rt, const values *v, vouch_error *err))
-{
-    values v = { 0 };
-    vch_operands operands;
-    vouch_error err = { 0 };
-    int status = VCH_EXIT_DONE;
-    if (!vch_command_begin(rt, usage, argc, argv, &v, &operands, &status))
-        return status;
-    vouch_code rc = act(rt, &v, &err);
-    return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, usage->command, rc, &err);
-}
-
 int vch_cmd_plan_initialize(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &initialize_usage, argc, argv, initialize);
+    values v = { 0 };
+    return vch_command_run(rt, &initialize_usage, argc, argv, &v, initialize);
 }
 
 int vch_cmd_plan_print(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &print_usage, argc, argv, print);
+    values v = { 0 };
+    return vch_command_run(rt, &print_usage, argc, argv, &v, print);
 }
 
 int vch_cmd_plan_hash(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &hash_usage, argc, argv, hash);
+    values v = { 0 };
+    return vch_command_run(rt, &hash_usage, argc, argv, &v, hash);
 }
 
 int vch_cmd_plan_freeze(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &freeze_usage, argc, argv, freeze);
+    values v = { 0 };
+    return vch_command_run(rt, &freeze_usage, argc, argv, &v, freeze);
 }

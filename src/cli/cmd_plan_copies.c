@@ -133,8 +133,9 @@ static vouch_code go_on_with(const vch_runtime *rt, const char *name, vouch_erro
     return rc;
 }
 
-static vouch_code save(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code save(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     char dir[VCH_PATH_SIZE];
     char file[VCH_PATH_SIZE];
     vouch_code rc = find_copy(v->name, dir, file, err);
@@ -147,13 +148,15 @@ static vouch_code save(const vch_runtime *rt, const values *v, vouch_error *err)
     return rc == VOUCH_OK ? go_on_with(rt, v->name, err) : rc;
 }
 
-static vouch_code switch_to(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code switch_to(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     return go_on_with(rt, v->name, err);
 }
 
-static vouch_code remove_copy(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code remove_copy(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     char dir[VCH_PATH_SIZE];
     char file[VCH_PATH_SIZE];
     if (strcmp(v->name, FIRST_PLAN) == 0)
@@ -170,8 +173,9 @@ static vouch_code remove_copy(const vch_runtime *rt, const values *v, vouch_erro
     return rc;
 }
 
-static vouch_code show(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code show(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     (void)v;
     VCH_SCOPED(vch_yaml_drop) vch_yaml *doc = NULL;
     vouch_code rc = read_workspace(&doc, err);
@@ -185,35 +189,26 @@ static vouch_code show(const vch_runtime *rt, const values *v, vouch_error *err)
     return VOUCH_OK;
 }
 
-static int run(vch_runtime *rt, const vch_usage *usage, int argc, char *argv[],
-               vouch_code (*act)(const vch_runtime *rt, const values *v, vouch_error *err))
-{
-    values v = { 0 };
-    vch_operands operands;
-    vouch_error err = { 0 };
-    int status = VCH_EXIT_DONE;
-    if (!vch_command_begin(rt, usage, argc, argv, &v, &operands, &status))
-        return status;
-    vouch_code rc = act(rt, &v, &err);
-    return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, usage->command, rc, &err);
-}
-
 int vch_cmd_plan_save(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &save_usage, argc, argv, save);
+    values v = { 0 };
+    return vch_command_run(rt, &save_usage, argc, argv, &v, save);
 }
 
 int vch_cmd_plan_switch(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &switch_usage, argc, argv, switch_to);
+    values v = { 0 };
+    return vch_command_run(rt, &switch_usage, argc, argv, &v, switch_to);
 }
 
 int vch_cmd_plan_remove(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &remove_usage, argc, argv, remove_copy);
+    values v = { 0 };
+    return vch_command_run(rt, &remove_usage, argc, argv, &v, remove_copy);
 }
 
 int vch_cmd_plan_show(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &show_usage, argc, argv, show);
+    values v = { 0 };
+    return vch_command_run(rt, &show_usage, argc, argv, &v, show);
 }

@@ -82,16 +82,18 @@ USAGE(export_usage, "vouch workspace export", "Pack this workspace for the other
 USAGE(import_usage, "vouch workspace import", "Unpack a workspace.",
       "Into a directory of the package's name, which must not exist.", import_options);
 
-static vouch_code create(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code create(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     vouch_code rc = vch_workspace_create(v->prefix, v->template_name, err);
     if (rc == VOUCH_OK)
         (void)fprintf(rt->out, "%s: workspace of %s\n", v->prefix, v->template_name);
     return rc;
 }
 
-static vouch_code certify(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code certify(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     vouch_code rc = vch_secure_heap_start(err);
     if (rc == VOUCH_OK)
         rc = vch_pki_create(CERT_DIR, vch_clock_unix_s(), v->force, err);
@@ -114,8 +116,9 @@ static vouch_code name_here(char out[static VCH_PATH_SIZE], vouch_error *err)
     return VOUCH_OK;
 }
 
-static vouch_code pack(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code pack(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     VCH_SCOPED(vch_package_done) vch_package p = { 0 };
     char name[VCH_PATH_SIZE];
     vouch_code rc = v->output == NULL ? name_here(name, err) : VOUCH_OK;
@@ -129,8 +132,9 @@ static vouch_code pack(const vch_runtime *rt, const values *v, vouch_error *err)
     return rc;
 }
 
-static vouch_code unpack(const vch_runtime *rt, const values *v, vouch_error *err)
+static vouch_code unpack(const vch_runtime *rt, const void *words, vouch_error *err)
 {
+    const values *v = words;
     VCH_SCOPED(vch_package_done) vch_package p = { 0 };
     char dir[VCH_PATH_SIZE];
     const char *slash = strrchr(v->archive, '/');
@@ -148,35 +152,26 @@ static vouch_code unpack(const vch_runtime *rt, const values *v, vouch_error *er
     return rc;
 }
 
-static int run(vch_runtime *rt, const vch_usage *usage, int argc, char *argv[],
-               vouch_code (*act)(const vch_runtime *rt, const values *v, vouch_error *err))
-{
-    values v = { 0 };
-    vch_operands operands;
-    vouch_error err = { 0 };
-    int status = VCH_EXIT_DONE;
-    if (!vch_command_begin(rt, usage, argc, argv, &v, &operands, &status))
-        return status;
-    vouch_code rc = act(rt, &v, &err);
-    return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, usage->command, rc, &err);
-}
-
 int vch_cmd_workspace_create(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &create_usage, argc, argv, create);
+    values v = { 0 };
+    return vch_command_run(rt, &create_usage, argc, argv, &v, create);
 }
 
 int vch_cmd_workspace_certify(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &certify_usage, argc, argv, certify);
+    values v = { 0 };
+    return vch_command_run(rt, &certify_usage, argc, argv, &v, certify);
 }
 
 int vch_cmd_workspace_export(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &export_usage, argc, argv, pack);
+    values v = { 0 };
+    return vch_command_run(rt, &export_usage, argc, argv, &v, pack);
 }
 
 int vch_cmd_workspace_import(vch_runtime *rt, int argc, char *argv[])
 {
-    return run(rt, &import_usage, argc, argv, unpack);
+    values v = { 0 };
+    return vch_command_run(rt, &import_usage, argc, argv, &v, unpack);
 }

@@ -292,3 +292,15 @@ int vch_command_fail(const vch_runtime *rt, const char *command, vouch_code code
                   vouch_error_text(err, text, sizeof text));
     return status_of(code);
 }
+
+int vch_command_run(vch_runtime *rt, const vch_usage *usage, int argc, char *argv[], void *values,
+                    vouch_code (*act)(const vch_runtime *rt, const void *values, vouch_error *err))
+{
+    vch_operands operands = { 0 };
+    vouch_error err = { 0 };
+    int status = VCH_EXIT_DONE;
+    if (!vch_command_begin(rt, usage, argc, argv, values, &operands, &status))
+        return status;
+    vouch_code rc = act(rt, values, &err);
+    return rc == VOUCH_OK ? VCH_EXIT_DONE : vch_command_fail(rt, usage->command, rc, &err);
+}

@@ -83,6 +83,13 @@ VOUCH_MUST_CHECK bool vch_command_begin(vch_runtime *rt, const vch_usage *usage,
                                         char *argv[], void *values, vch_operands *operands,
                                         int *status);
 
+/*
+ * A whole command without operands: parse its words into `values`, act on them, and print what it
+ * fails with. The exit status.
+ */
+int vch_command_run(vch_runtime *rt, const vch_usage *usage, int argc, char *argv[], void *values,
+                    vouch_code (*act)(const vch_runtime *rt, const void *values, vouch_error *err));
+
 /* Print "COMMAND: the whole chain of `err`" on rt->err; the exit status that fits `code`. */
 int vch_command_fail(const vch_runtime *rt, const char *command, vouch_code code,
                      const vouch_error *err);
