@@ -29,12 +29,9 @@
 
 typedef struct values {
     vch_common_options common;
-    const char *plan;
+    vch_site_words site;
     const char *cols;
-    const char *attestation;
     const char *listen;
-    const char *federation_uuid;
-    const char *release;
     const char *task_group;
     bool secure;
     int64_t ungated_per_address;
@@ -42,13 +39,8 @@ typedef struct values {
 
 static const vch_option options[] = {
     VCH_COMMON_OPTIONS(values),
-    { .name = "plan",
-      .letter = 'p',
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, plan),
-      .argument = "FILE",
-      .help = "federation plan",
-      .fallback = "plan/plan.yaml" },
+    VCH_SITE_OPTIONS(values),
+    VCH_SITE_UUID_OPTION(values),
     { .name = "authorized_cols",
       .letter = 'c',
       .kind = VCH_OPTION_TEXT,
@@ -56,11 +48,6 @@ static const vch_option options[] = {
       .argument = "FILE",
       .help = "names of the collaborators",
       .fallback = "plan/cols.yaml" },
-    { .name = "attestation",
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, attestation),
-      .argument = "FILE",
-      .help = "who is attested and how; plan/attestation.yaml if it is there" },
     { .name = "listen",
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, listen),
@@ -71,17 +58,6 @@ static const vch_option options[] = {
       .kind = VCH_OPTION_FLAG,
       .offset = offsetof(values, secure),
       .help = "do not start unless attestation.yaml has this role attested" },
-    { .name = "federation-uuid",
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, federation_uuid),
-      .argument = "ID",
-      .help = "in place of the one computed from the plan" },
-    { .name = "openfl-release",
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, release),
-      .argument = "RELEASE",
-      .help = "whose defaults, setting names and arithmetic",
-      .fallback = VCH_RELEASE_DEFAULT },
     { .name = "task_group",
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, task_group),
@@ -456,11 +432,11 @@ int vch_cmd_aggregator_start(vch_runtime *rt, int argc, char *argv[])
     service s = { .rt = rt,
                   .site_options = { .rt = rt,
                                     .role = VCH_ROLE_AGGREGATOR,
-                                    .plan_path = v.plan,
+                                    .plan_path = v.site.plan,
                                     .cols_path = v.cols,
-                                    .attestation_path = v.attestation,
-                                    .federation_uuid = v.federation_uuid,
-                                    .openfl_release = v.release,
+                                    .attestation_path = v.site.attestation,
+                                    .federation_uuid = v.site.federation_uuid,
+                                    .openfl_release = v.site.release,
                                     .task_group = v.task_group,
                                     .secure = v.secure } };
     vch_process_ignore_broken_pipes();

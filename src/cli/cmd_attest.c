@@ -19,12 +19,10 @@
 
 typedef struct values {
     vch_common_options common;
+    vch_site_words site;
     const char *role;
     const char *name;
-    const char *plan;
-    const char *attestation;
     const char *out;
-    const char *release;
     const char *verifier_ca;
     bool weaker_pem_token;
 } values;
@@ -120,19 +118,7 @@ static const vch_option options[] = {
       .argument = "NAME",
       .help = "as among the participants of attestation.yaml",
       .required = true },
-    { .name = "plan",
-      .letter = 'p',
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, plan),
-      .argument = "FILE",
-      .help = "federation plan",
-      .fallback = "plan/plan.yaml" },
-    { .name = "attestation",
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, attestation),
-      .argument = "FILE",
-      .help = "who is attested and how",
-      .fallback = VCH_SITE_ATTESTATION },
+    VCH_SITE_OPTIONS(values),
     { .name = "out",
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, out),
@@ -140,12 +126,6 @@ static const vch_option options[] = {
       .help = "where passport, report, certificate and root are written",
       .environment = "ATTESTATION_REPORT_PATH",
       .fallback = "." },
-    { .name = "openfl-release",
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, release),
-      .argument = "RELEASE",
-      .help = "whose defaults and setting names",
-      .fallback = VCH_RELEASE_DEFAULT },
     { .name = "weaker-pem-token",
       .kind = VCH_OPTION_FLAG,
       .offset = offsetof(values, weaker_pem_token),
@@ -184,9 +164,9 @@ int vch_cmd_attest(vch_runtime *rt, int argc, char *argv[])
     vch_site_options how = { .rt = rt,
                              .role = aggregator ? VCH_ROLE_AGGREGATOR : VCH_ROLE_COLLABORATOR,
                              .name = v.name,
-                             .plan_path = v.plan,
-                             .attestation_path = v.attestation,
-                             .openfl_release = v.release,
+                             .plan_path = v.site.plan,
+                             .attestation_path = v.site.attestation,
+                             .openfl_release = v.site.release,
                              .documents = v.out };
     vouch_code rc = attest(&how, &site, &err);
     return rc == VOUCH_OK ? show(rt, &v, &site) : vch_command_fail(rt, COMMAND, rc, &err);

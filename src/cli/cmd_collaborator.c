@@ -22,13 +22,10 @@
 
 typedef struct values {
     vch_common_options common;
+    vch_site_words site;
     const char *name;
-    const char *plan;
     const char *data;
-    const char *attestation;
     const char *connect;
-    const char *federation_uuid;
-    const char *release;
     const char *task_runner;
     const char *state;
     bool secure;
@@ -36,6 +33,8 @@ typedef struct values {
 
 static const vch_option options[] = {
     VCH_COMMON_OPTIONS(values),
+    VCH_SITE_OPTIONS(values),
+    VCH_SITE_UUID_OPTION(values),
     { .name = "collaborator_name",
       .letter = 'n',
       .kind = VCH_OPTION_TEXT,
@@ -44,13 +43,6 @@ static const vch_option options[] = {
       .help = "certified name of the collaborator",
       .environment = "VOUCH_NAME", /* where the arguments are measured, as in deploy/gramine */
       .required = true },
-    { .name = "plan",
-      .letter = 'p',
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, plan),
-      .argument = "FILE",
-      .help = "federation plan",
-      .fallback = "plan/plan.yaml" },
     { .name = "data_config",
       .letter = 'd',
       .kind = VCH_OPTION_TEXT,
@@ -58,11 +50,6 @@ static const vch_option options[] = {
       .argument = "FILE",
       .help = "data path of each collaborator, a line NAME,PATH for each",
       .fallback = "plan/data.yaml" },
-    { .name = "attestation",
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, attestation),
-      .argument = "FILE",
-      .help = "who is attested and how; plan/attestation.yaml if it is there" },
     VCH_RUNNER_FILE_OPTION(values),
     { .name = "state",
       .kind = VCH_OPTION_TEXT,
@@ -80,17 +67,6 @@ static const vch_option options[] = {
       .kind = VCH_OPTION_FLAG,
       .offset = offsetof(values, secure),
       .help = "do not start unless attestation.yaml has this role attested" },
-    { .name = "federation-uuid",
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, federation_uuid),
-      .argument = "ID",
-      .help = "in place of the one computed from the plan" },
-    { .name = "openfl-release",
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, release),
-      .argument = "RELEASE",
-      .help = "whose defaults and setting names",
-      .fallback = VCH_RELEASE_DEFAULT },
 };
 
 static const vch_usage usage = {
@@ -323,10 +299,10 @@ int vch_cmd_collaborator_start(vch_runtime *rt, int argc, char *argv[])
                  .site_options = { .rt = rt,
                                    .role = VCH_ROLE_COLLABORATOR,
                                    .name = v.name,
-                                   .plan_path = v.plan,
-                                   .attestation_path = v.attestation,
-                                   .federation_uuid = v.federation_uuid,
-                                   .openfl_release = v.release,
+                                   .plan_path = v.site.plan,
+                                   .attestation_path = v.site.attestation,
+                                   .federation_uuid = v.site.federation_uuid,
+                                   .openfl_release = v.site.release,
                                    .secure = v.secure } };
     vch_process_ignore_broken_pipes();
     vouch_code rc = vch_process_harden(&err);

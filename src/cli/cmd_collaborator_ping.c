@@ -16,7 +16,8 @@
 
 typedef struct values {
     vch_common_options common;
-    const char *name, *plan, *data, *attestation, *connect, *federation_uuid, *release;
+    vch_site_words site;
+    const char *name, *data, *connect;
 } values;
 
 static const vch_option options[] = {
@@ -28,40 +29,19 @@ static const vch_option options[] = {
       .help = "certified name of the collaborator",
       .environment = "VOUCH_NAME",
       .required = true },
-    { .name = "plan",
-      .letter = 'p',
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, plan),
-      .argument = "FILE",
-      .help = "federation plan",
-      .fallback = "plan/plan.yaml" },
+    VCH_SITE_OPTIONS(values),
+    VCH_SITE_UUID_OPTION(values),
     { .name = "data_config",
       .letter = 'd',
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, data),
       .argument = "FILE",
       .help = "as fx has it; without effect: no data is looked at" },
-    { .name = "attestation",
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, attestation),
-      .argument = "FILE",
-      .help = "who is attested and how; plan/attestation.yaml if it is there" },
     { .name = "connect",
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, connect),
       .argument = "ADDR:PORT",
       .help = "the aggregator; the plan's agg_addr and agg_port" },
-    { .name = "federation-uuid",
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, federation_uuid),
-      .argument = "ID",
-      .help = "in place of the one computed from the plan" },
-    { .name = "openfl-release",
-      .kind = VCH_OPTION_TEXT,
-      .offset = offsetof(values, release),
-      .argument = "RELEASE",
-      .help = "whose defaults and setting names",
-      .fallback = VCH_RELEASE_DEFAULT },
     VCH_COMMON_OPTIONS(values),
 };
 
@@ -104,10 +84,10 @@ static vouch_code ping(vch_runtime *rt, caller *c, const values *v, vouch_error 
     const vch_site_options site = { .rt = rt,
                                     .role = VCH_ROLE_COLLABORATOR,
                                     .name = v->name,
-                                    .plan_path = v->plan,
-                                    .attestation_path = v->attestation,
-                                    .federation_uuid = v->federation_uuid,
-                                    .openfl_release = v->release };
+                                    .plan_path = v->site.plan,
+                                    .attestation_path = v->site.attestation,
+                                    .federation_uuid = v->site.federation_uuid,
+                                    .openfl_release = v->site.release };
     bool served = false;
     char at[VCH_ENDPOINT_TEXT_SIZE];
     vouch_code rc = vch_site_read(&site, &c->site, err);

@@ -6,6 +6,7 @@
 #define VCH_CLI_SITE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/scope.h"
 #include "fed/plan/plan.h"
@@ -20,6 +21,40 @@
 
 #define VCH_SITE_STATE "state"                       /* directory of what must survive a crash */
 #define VCH_SITE_ATTESTATION "plan/attestation.yaml" /* read if it is there and none is named */
+
+/* The words by which a command finds plan and rules; embed as `site` in the values struct. */
+typedef struct vch_site_words {
+    const char *plan;
+    const char *attestation;
+    const char *release;
+    const char *federation_uuid; /* VCH_SITE_UUID_OPTION */
+} vch_site_words;
+
+#define VCH_SITE_OPTIONS(values_type)                                                              \
+    { .name = "plan",                                                                              \
+      .letter = 'p',                                                                               \
+      .kind = VCH_OPTION_TEXT,                                                                     \
+      .offset = offsetof(values_type, site.plan),                                                  \
+      .argument = "FILE",                                                                          \
+      .help = "federation plan",                                                                   \
+      .fallback = "plan/plan.yaml" },                                                              \
+        { .name = "attestation",                                                                   \
+          .kind = VCH_OPTION_TEXT,                                                                 \
+          .offset = offsetof(values_type, site.attestation),                                       \
+          .argument = "FILE",                                                                      \
+          .help = "who is attested and how; " VCH_SITE_ATTESTATION " if it is there" },            \
+    {                                                                                              \
+        .name = "openfl-release", .kind = VCH_OPTION_TEXT,                                         \
+        .offset = offsetof(values_type, site.release), .argument = "RELEASE",                      \
+        .help = "whose defaults, setting names and arithmetic", .fallback = VCH_RELEASE_DEFAULT    \
+    }
+
+#define VCH_SITE_UUID_OPTION(values_type)                                                          \
+    {                                                                                              \
+        .name = "federation-uuid", .kind = VCH_OPTION_TEXT,                                        \
+        .offset = offsetof(values_type, site.federation_uuid), .argument = "ID",                   \
+        .help = "in place of the one computed from the plan"                                       \
+    }
 
 typedef struct vch_site_options {
     const vch_runtime *rt; /* kept */
