@@ -53,12 +53,8 @@ static int show(const vch_runtime *rt, const values *v, vch_site *site)
     vch_json_put_moment(&w, "not_after", c->exp_unix_s);
     vch_json_put_string(&w, "directory", v->out);
     vch_json_end(&w);
-    vch_buffer_u8(&out, '\n');
     vch_credentials_unref(c);
-    if (out.failed != VOUCH_OK)
-        return VCH_EXIT_FAULT;
-    (void)fwrite(out.data, 1, out.size, rt->out);
-    return VCH_EXIT_DONE;
+    return vch_command_answer(rt, COMMAND, &out, VCH_EXIT_DONE);
 }
 
 static vouch_code attest(vch_site_options *options, vch_site *site, vouch_error *err)

@@ -159,12 +159,7 @@ static int show(const vch_runtime *rt, bool json, const char *path)
         VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
         vch_json_writer w = vch_json_writer_over(&out, true);
         put_json(&w, &s);
-        vch_buffer_u8(&out, '\n');
-        rc = vch_buffer_finish(&out, "output", &err);
-        if (rc == VOUCH_OK)
-            (void)fwrite(out.data, 1, out.size, rt->out);
-        else
-            status = vch_command_fail(rt, COMMAND, rc, &err);
+        status = vch_command_answer(rt, COMMAND, &out, VCH_EXIT_DONE);
     }
     vch_buffer_drop(&s.der);
     return status;

@@ -115,7 +115,6 @@ static void judge(const vch_policy_input *policy, vch_collateral_cache *collater
 
 static int print(const vch_runtime *rt, bool json, const vch_passport_verdict *verdict)
 {
-    vouch_error err = { 0 };
     int status = vch_admission_admits(&verdict->admission) ? VCH_EXIT_DONE : VCH_EXIT_NO;
     if (!json) {
         vch_passport_verdict_print(rt->out, verdict);
@@ -124,12 +123,7 @@ static int print(const vch_runtime *rt, bool json, const vch_passport_verdict *v
     VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
     vch_json_writer w = vch_json_writer_over(&out, true);
     vch_passport_verdict_json(&w, verdict);
-    vch_buffer_u8(&out, '\n');
-    vouch_code rc = vch_buffer_finish(&out, "output", &err);
-    if (rc != VOUCH_OK)
-        return vch_command_fail(rt, COMMAND, rc, &err);
-    (void)fwrite(out.data, 1, out.size, rt->out);
-    return status;
+    return vch_command_answer(rt, COMMAND, &out, status);
 }
 
 static int verify(const vch_runtime *rt, const values *v, const char *path)

@@ -162,7 +162,6 @@ static int report(const vch_runtime *rt, const values *v, const place *p,
                   const vouch_collateral_parts *parts)
 {
     VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
-    vouch_error err = { 0 };
     if (!v->common.json) {
         (void)fprintf(rt->out, "collateral written to %s\n", v->out);
         return VCH_EXIT_DONE;
@@ -180,12 +179,7 @@ static int report(const vch_runtime *rt, const values *v, const place *p,
     }
     vch_json_end(&w);
     vch_json_end(&w);
-    vch_buffer_u8(&out, '\n');
-    vouch_code rc = vch_buffer_finish(&out, "output", &err);
-    if (rc != VOUCH_OK)
-        return vch_command_fail(rt, COMMAND, rc, &err);
-    (void)fwrite(out.data, 1, out.size, rt->out);
-    return VCH_EXIT_DONE;
+    return vch_command_answer(rt, COMMAND, &out, VCH_EXIT_DONE);
 }
 
 static int run(const vch_runtime *rt, const values *v)

@@ -89,7 +89,6 @@ static void write_finding(vch_json_writer *w, const vch_doctor_finding *f)
 
 static int print_json(const vch_runtime *rt, const vch_doctor_report *r, int status)
 {
-    vouch_error err = { 0 };
     VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
     vch_json_writer w = vch_json_writer_over(&out, true);
     vch_json_begin_object(&w);
@@ -102,12 +101,7 @@ static int print_json(const vch_runtime *rt, const vch_doctor_report *r, int sta
         write_finding(&w, &r->finding[i]);
     vch_json_end(&w);
     vch_json_end(&w);
-    vch_buffer_u8(&out, '\n');
-    vouch_code rc = vch_buffer_finish(&out, "output", &err);
-    if (rc != VOUCH_OK)
-        return vch_command_fail(rt, COMMAND, rc, &err);
-    (void)fwrite(out.data, 1, out.size, rt->out);
-    return status;
+    return vch_command_answer(rt, COMMAND, &out, status);
 }
 
 int vch_cmd_doctor(vch_runtime *rt, int argc, char *argv[])

@@ -57,14 +57,8 @@ static const vch_usage usage = {
 
 static int finish_json(const vch_runtime *rt, vch_json_writer *w, int status)
 {
-    vouch_error err = { 0 };
     vch_json_end(w);
-    vch_buffer_u8(w->out, '\n');
-    vouch_code rc = vch_buffer_finish(w->out, "output", &err);
-    if (rc != VOUCH_OK)
-        return vch_command_fail(rt, COMMAND, rc, &err);
-    (void)fwrite(w->out->data, 1, w->out->size, rt->out);
-    return status;
+    return vch_command_answer(rt, COMMAND, w->out, status);
 }
 
 static void print_hex(FILE *out, const char *label, const uint8_t *bytes, size_t size)

@@ -15,17 +15,6 @@
 #define OUTPUT_CAP ((size_t)1 << 20)
 #define NOW INT64_MIN /* --at was not given */
 
-static int print_json(const vch_runtime *rt, const char *command, vch_buffer *out, int status)
-{
-    vouch_error err = { 0 };
-    vch_buffer_u8(out, '\n');
-    vouch_code rc = vch_buffer_finish(out, "output", &err);
-    if (rc != VOUCH_OK)
-        return vch_command_fail(rt, command, rc, &err);
-    (void)fwrite(out->data, 1, out->size, rt->out);
-    return status;
-}
-
 typedef struct show_values {
     vch_common_options common;
 } show_values;
@@ -47,7 +36,7 @@ static int show(const vch_runtime *rt, bool json, const char *path)
     VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
     vch_json_writer w = vch_json_writer_over(&out, true);
     vch_passport_show_json(&w, vch_passport_contents_of(p), &quote);
-    return print_json(rt, COMMAND_SHOW, &out, VCH_EXIT_DONE);
+    return vch_command_answer(rt, COMMAND_SHOW, &out, VCH_EXIT_DONE);
 }
 
 int vch_cmd_passport_show(vch_runtime *rt, int argc, char *argv[])
@@ -87,7 +76,7 @@ static int print_verdict(const vch_runtime *rt, bool json, const vch_passport_ve
     VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
     vch_json_writer w = vch_json_writer_over(&out, true);
     vch_passport_verdict_json(&w, verdict);
-    return print_json(rt, COMMAND_VERIFY, &out, status);
+    return vch_command_answer(rt, COMMAND_VERIFY, &out, status);
 }
 
 static int verify(const vch_runtime *rt, const verify_values *v, const char *path)

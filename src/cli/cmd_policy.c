@@ -20,17 +20,6 @@ typedef struct values {
 
 static const vch_option options[] = { VCH_COMMON_OPTIONS(values) };
 
-static int print_json(const vch_runtime *rt, const char *command, vch_buffer *out, int status)
-{
-    vouch_error err = { 0 };
-    vch_buffer_u8(out, '\n');
-    vouch_code rc = vch_buffer_finish(out, "output", &err);
-    if (rc != VOUCH_OK)
-        return vch_command_fail(rt, command, rc, &err);
-    (void)fwrite(out->data, 1, out->size, rt->out);
-    return status;
-}
-
 static void faults_json(vch_json_writer *w, const vch_faults *faults)
 {
     vch_json_key(w, "faults");
@@ -89,7 +78,7 @@ static int print_check(const vch_runtime *rt, bool json, const char *path, const
     }
     faults_json(&w, faults);
     vch_json_end(&w);
-    return print_json(rt, COMMAND_CHECK, &out, status);
+    return vch_command_answer(rt, COMMAND_CHECK, &out, status);
 }
 
 static int check(const vch_runtime *rt, bool json, const char *path)
@@ -182,7 +171,7 @@ static int import(vch_runtime *rt, bool json, const char *source)
     vch_json_put_string(&w, "policy", rc == VOUCH_OK ? vch_buffer_text(&policy) : NULL);
     faults_json(&w, &faults);
     vch_json_end(&w);
-    return print_json(rt, COMMAND_IMPORT, &out, status);
+    return vch_command_answer(rt, COMMAND_IMPORT, &out, status);
 }
 
 int vch_cmd_policy_import(vch_runtime *rt, int argc, char *argv[])

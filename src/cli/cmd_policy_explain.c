@@ -248,22 +248,22 @@ static void print_object(vch_json_writer *w, explanation *e)
     vch_json_end(w);
 }
 
+/* Once it is explained: the rules are counted on the way. */
+static int status_of(const explanation *e)
+{
+    return strcmp(result_of(e), "reject") == 0 ? VCH_EXIT_NO : VCH_EXIT_DONE;
+}
+
 static int print(const vch_runtime *rt, bool json, explanation *e)
 {
-    vouch_error err = { 0 };
     if (json) {
         VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
         vch_json_writer w = vch_json_writer_over(&out, true);
         print_object(&w, e);
-        vch_buffer_u8(&out, '\n');
-        vouch_code rc = vch_buffer_finish(&out, "output", &err);
-        if (rc != VOUCH_OK)
-            return vch_command_fail(rt, COMMAND, rc, &err);
-        (void)fwrite(out.data, 1, out.size, rt->out);
-    } else {
-        print_text(rt->out, e);
+        return vch_command_answer(rt, COMMAND, &out, status_of(e));
     }
-    return strcmp(result_of(e), "reject") == 0 ? VCH_EXIT_NO : VCH_EXIT_DONE;
+    print_text(rt->out, e);
+    return status_of(e);
 }
 
 static int explain(const vch_runtime *rt, const values *v, const vch_operands *operands)

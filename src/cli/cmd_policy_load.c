@@ -195,14 +195,10 @@ int vch_cmd_policy_load(vch_runtime *rt, int argc, char *argv[])
         return vch_command_fail(rt, COMMAND, rc, &err);
     vch_json_end(&w);
     vch_json_end(&w);
-    vch_buffer_u8(&out, '\n');
-    if (v.common.json && out.failed == VOUCH_OK)
-        (void)fwrite(out.data, 1, out.size, rt->out);
+    status = a.count == 0 ? VCH_EXIT_UNKNOWN : a.refused > 0 ? VCH_EXIT_NO : VCH_EXIT_DONE;
     if (a.count == 0)
         (void)fprintf(rt->err,
                       "%s: no running participant answered within %lld s; the file lies in '%s'\n",
                       COMMAND, (long long)v.wait_s, next);
-    if (a.count == 0)
-        return VCH_EXIT_UNKNOWN;
-    return a.refused > 0 ? VCH_EXIT_NO : VCH_EXIT_DONE;
+    return v.common.json ? vch_command_answer(rt, COMMAND, &out, status) : status;
 }

@@ -108,10 +108,7 @@ int vch_cmd_policy_sign(vch_runtime *rt, int argc, char *argv[])
         if (v.key != NULL)
             rc = put_succession(v.key, f, &out, &err);
     }
-    if (rc == VOUCH_OK)
-        rc = vch_buffer_finish(&out, "succession", &err);
     if (rc != VOUCH_OK)
         return vch_command_fail(rt, COMMAND, rc, &err);
-    (void)fwrite(out.data, 1, out.size, rt->out);
-    return VCH_EXIT_DONE;
+    return vch_command_answer(rt, COMMAND, &out, VCH_EXIT_DONE);
 }

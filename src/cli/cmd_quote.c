@@ -33,17 +33,6 @@ typedef struct verify_values {
 
 #define NOW INT64_MIN /* --at was not given */
 
-static int print_json(const vch_runtime *rt, vch_buffer *out)
-{
-    vch_buffer_u8(out, '\n');
-    vouch_error err = { 0 };
-    vouch_code rc = vch_buffer_finish(out, "output", &err);
-    if (rc != VOUCH_OK)
-        return vch_command_fail(rt, COMMAND_VERIFY, rc, &err);
-    (void)fwrite(out->data, 1, out->size, rt->out);
-    return VCH_EXIT_DONE;
-}
-
 /* CLI.md: what could not be read is said as a refusal of the step `input`, too. */
 static int input_failed(const vch_runtime *rt, const verify_values *v, vouch_code rc,
                         const vouch_error *err)
@@ -71,8 +60,7 @@ static int input_failed(const vch_runtime *rt, const verify_values *v, vouch_cod
     vch_json_end(&w);
     vch_json_end(&w);
     vch_json_end(&w);
-    int printed = print_json(rt, &out);
-    return printed != VCH_EXIT_DONE ? printed : status;
+    return vch_command_answer(rt, COMMAND_VERIFY, &out, status);
 }
 
 static vouch_code make_policy(const verify_values *v, vouch_policy **out, vouch_error *err)
@@ -122,8 +110,7 @@ static int print_verdict(const vch_runtime *rt, const verify_values *v, const vo
     vch_json_begin_object(&w);
     vch_verdict_json(&w, a, good, now_unix_s);
     vch_json_end(&w);
-    int printed = print_json(rt, &out);
-    return printed != VCH_EXIT_DONE ? printed : status;
+    return vch_command_answer(rt, COMMAND_VERIFY, &out, status);
 }
 
 static int verify(const vch_runtime *rt, const verify_values *v, const char *path)
@@ -244,5 +231,6 @@ int vch_cmd_quote_show(vch_runtime *rt, int argc, char *argv[])
         (void)vch_command_fail(rt, COMMAND_SHOW, rc, &err);
         return VCH_EXIT_NO; /* read, and not a quote */
     }
-    return v.common.json ? print_json(rt, &out) : VCH_EXIT_DONE;
+    return v.common.json ? vch_command_answer(rt, COMMAND_SHOW, &out, VCH_EXIT_DONE)
+                         : VCH_EXIT_DONE;
 }

@@ -122,12 +122,7 @@ static int print(const vch_runtime *rt, const values *v, const vch_token_view *v
         vch_token_view_json(view, &out);
     else
         vch_token_view_text(view, &out);
-    vouch_error err = { 0 };
-    vouch_code rc = vch_buffer_finish(&out, "output", &err);
-    if (rc != VOUCH_OK)
-        return vch_command_fail(rt, COMMAND, rc, &err);
-    (void)fwrite(out.data, 1, out.size, rt->out);
-    return status;
+    return vch_command_answer(rt, COMMAND, &out, status);
 }
 
 /* CLI.md: what could not be read is said as a refusal of the step `input`, too. */

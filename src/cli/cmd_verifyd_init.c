@@ -160,9 +160,5 @@ int vch_cmd_verifyd_init(vch_runtime *rt, int argc, char *argv[])
         put_json(&v, &result, &text);
     else
         put_text(&v, &result, &text);
-    rc = vch_buffer_finish(&text, "answer", &err);
-    if (rc != VOUCH_OK)
-        return vch_command_fail(rt, usage.command, rc, &err);
-    (void)fputs(vch_buffer_text(&text), rt->out);
-    return VCH_EXIT_DONE;
+    return vch_command_answer(rt, usage.command, &text, VCH_EXIT_DONE);
 }

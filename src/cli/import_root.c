@@ -51,7 +51,7 @@ static vouch_code install(const vch_passport_input *input, const char *chain,
     return rc == VOUCH_OK ? vch_passport_root_write(input->passport, chain, err) : rc;
 }
 
-static int show(const vch_runtime *rt, const vch_import_root_options *o,
+static int show(const vch_runtime *rt, const char *command, const vch_import_root_options *o,
                 const vch_passport_verdict *verdict)
 {
     if (!o->json) {
@@ -61,11 +61,7 @@ static int show(const vch_runtime *rt, const vch_import_root_options *o,
     VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
     vch_json_writer w = vch_json_writer_over(&out, true);
     vch_passport_verdict_json(&w, verdict);
-    vch_buffer_u8(&out, '\n');
-    if (out.failed != VOUCH_OK)
-        return VCH_EXIT_FAULT;
-    (void)fwrite(out.data, 1, out.size, rt->out);
-    return VCH_EXIT_DONE;
+    return vch_command_answer(rt, command, &out, VCH_EXIT_DONE);
 }
 
 int vch_import_root(const vch_runtime *rt, const char *command, const vch_import_root_options *o)
@@ -89,7 +85,7 @@ int vch_import_root(const vch_runtime *rt, const char *command, const vch_import
         rc = vch_passport_input_judge(&input, &question, &verdict, &err);
     if (rc != VOUCH_OK)
         return vch_input_failed(rt, command, o->json, rc, &err);
-    int status = show(rt, o, &verdict);
+    int status = show(rt, command, o, &verdict);
     if (status != VCH_EXIT_DONE)
         return status;
     rc = check_verdict(&verdict, &err);

@@ -36,9 +36,5 @@ int vch_input_failed(const vch_runtime *rt, const char *command, bool json, vouc
     vch_json_end(&w);
     vch_json_end(&w);
     vch_json_end(&w);
-    vch_buffer_u8(&out, '\n');
-    if (out.failed != VOUCH_OK)
-        return VCH_EXIT_FAULT;
-    (void)fwrite(out.data, 1, out.size, rt->out);
-    return status;
+    return vch_command_answer(rt, command, &out, status);
 }

@@ -293,6 +293,18 @@ int vch_command_fail(const vch_runtime *rt, const char *command, vouch_code code
     return status_of(code);
 }
 
+int vch_command_answer(const vch_runtime *rt, const char *command, vch_buffer *answer, int status)
+{
+    vouch_error err = { 0 };
+    if (answer->size == 0 || answer->data[answer->size - 1] != '\n')
+        vch_buffer_u8(answer, '\n');
+    vouch_code rc = vch_buffer_finish(answer, "answer", &err);
+    if (rc != VOUCH_OK)
+        return vch_command_fail(rt, command, rc, &err);
+    (void)fwrite(answer->data, 1, answer->size, rt->out);
+    return status;
+}
+
 int vch_command_run(vch_runtime *rt, const vch_usage *usage, int argc, char *argv[], void *values,
                     vouch_code (*act)(const vch_runtime *rt, const void *values, vouch_error *err))
 {

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/buffer.h"
 #include "base/log.h"
 #include "config/options.h"
 #include "vouch/error.h"
@@ -89,6 +90,12 @@ VOUCH_MUST_CHECK bool vch_command_begin(vch_runtime *rt, const vch_usage *usage,
  */
 int vch_command_run(vch_runtime *rt, const vch_usage *usage, int argc, char *argv[], void *values,
                     vouch_code (*act)(const vch_runtime *rt, const void *values, vouch_error *err));
+
+/*
+ * Print a whole answer on rt->out, its last line ended. `status`, or that of the failure if the
+ * answer did not fit into the buffer.
+ */
+int vch_command_answer(const vch_runtime *rt, const char *command, vch_buffer *answer, int status);
 
 /* Print "COMMAND: the whole chain of `err`" on rt->err; the exit status that fits `code`. */
 int vch_command_fail(const vch_runtime *rt, const char *command, vouch_code code,
