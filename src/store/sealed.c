@@ -14,6 +14,7 @@
 #include "base/secret.h"
 #include "base/size.h"
 #include "crypto/aead.h"
+#include "crypto/hash.h"
 #include "crypto/rand.h"
 #include "host/file.h"
 
@@ -36,7 +37,7 @@ struct vch_sealed {
     uint8_t header[VCH_SEALED_HEADER_SIZE];
     vch_secret key; /* empty: in clear */
     uint64_t done;  /* bytes appended */
-    vch_hash *hash; /* NULL: finished */
+    vch_gmac *gmac; /* NULL: finished */
     bool published;
     unsigned owners;   /* beside the first */
     bool reading;      /* finished, or opened */
@@ -194,9 +195,9 @@ vouch_code vch_sealed_new(const vch_sealed_options *options, uint64_t size, vch_
                           (unsigned long long)size);
     vouch_code rc = make(options, &s, err);
     if (rc == VOUCH_OK)
-        rc = vch_hash_new(VCH_HASH_SHA256, &s->hash, err);
-    if (rc == VOUCH_OK)
         rc = vch_random_bytes(s->stamp.salt, sizeof s->stamp.salt, err);
+    if (rc == VOUCH_OK)
+        rc = vch_gmac_new(s->stamp.salt, &s->gmac, err);
     if (rc != VOUCH_OK)
         return rc;
     s->stamp.size = size;
@@ -264,7 +265,7 @@ vouch_code vch_sealed_append(vch_sealed *s, vouch_span bytes, vouch_error *err)
                           bytes.size);
     if (bytes.size == 0)
         return VOUCH_OK;
-    vouch_code rc = vch_hash_update(s->hash, bytes, err);
+    vouch_code rc = vch_gmac_update(s->gmac, bytes, err);
     if (rc != VOUCH_OK)
         return rc;
     if (vch_sealed_is_sealed(s))
@@ -282,9 +283,9 @@ vouch_code vch_sealed_finish(vch_sealed *s, vouch_error *err)
 {
     if (s->reading || s->done != s->stamp.size)
         return vouch_fail(err, VOUCH_E_INTERNAL, "a file of state lacks bytes");
-    vouch_code rc = vch_hash_finish(s->hash, s->stamp.digest, sizeof s->stamp.digest, err);
-    vch_hash_free(s->hash);
-    s->hash = NULL;
+    vouch_code rc = vch_gmac_finish(s->gmac, s->stamp.check, err);
+    vch_gmac_free(s->gmac);
+    s->gmac = NULL;
     s->reading = rc == VOUCH_OK;
     free(s->chunk); /* made again when it is read: many are written at a time */
     s->chunk = NULL;
@@ -365,23 +366,23 @@ static vouch_code check_header(vch_sealed *s, vouch_error *err)
 
 static vouch_code check_content(vch_sealed *s, vouch_error *err)
 {
-    uint8_t digest[VCH_SHA256_SIZE];
+    uint8_t check[VCH_GMAC_SIZE];
     VCH_SCOPED(vch_free_drop) uint8_t *room = malloc(VERIFY_STEP);
-    VCH_SCOPED(vch_hash_drop) vch_hash *hash = NULL;
+    VCH_SCOPED(vch_gmac_drop) vch_gmac *gmac = NULL;
     if (room == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory to check '%s'", s->path);
-    vouch_code rc = vch_hash_new(VCH_HASH_SHA256, &hash, err);
+    vouch_code rc = vch_gmac_new(s->stamp.salt, &gmac, err);
     for (uint64_t at = 0; rc == VOUCH_OK && at < s->stamp.size;) {
         uint64_t left = s->stamp.size - at;
         size_t n = left < VERIFY_STEP ? (size_t)left : VERIFY_STEP;
         rc = vch_sealed_read(s, at, room, n, err);
         if (rc == VOUCH_OK)
-            rc = vch_hash_update(hash, (vouch_span) { room, n }, err);
+            rc = vch_gmac_update(gmac, (vouch_span) { room, n }, err);
         at += n;
     }
     if (rc == VOUCH_OK)
-        rc = vch_hash_finish(hash, digest, sizeof digest, err);
-    if (rc == VOUCH_OK && memcmp(digest, s->stamp.digest, sizeof digest) != 0)
+        rc = vch_gmac_finish(gmac, check, err);
+    if (rc == VOUCH_OK && memcmp(check, s->stamp.check, sizeof check) != 0)
         rc = vouch_fail(err, VOUCH_E_CRYPTO, "the content of '%s' was altered", s->path);
     return rc;
 }
@@ -533,7 +534,7 @@ void vch_sealed_free(vch_sealed *s)
     if (s->fd >= 0)
         (void)close(s->fd); /* synced, or not wanted */
     vch_secret_drop(&s->key);
-    vch_hash_free(s->hash);
+    vch_gmac_free(s->gmac);
     free(s->chunk);
     free(s->memory);
     free(s->path);

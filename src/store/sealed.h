@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "base/scope.h"
-#include "crypto/hash.h"
+#include "crypto/gmac.h"
 #include "store/seal.h"
 #include "vouch/error.h"
 #include "vouch/span.h"
@@ -40,7 +40,7 @@ typedef struct vch_sealed_options {
 typedef struct vch_sealed_stamp {
     uint64_t size;                    /* of the content */
     uint8_t salt[VCH_SEAL_SALT_SIZE]; /* random; in clear too */
-    uint8_t digest[VCH_SHA256_SIZE];  /* of the content */
+    uint8_t check[VCH_GMAC_SIZE];     /* of the content, GMAC under the salt: finds damage */
 } vch_sealed_stamp;
 
 /*
@@ -63,7 +63,7 @@ VOUCH_MUST_CHECK vouch_code vch_sealed_publish(vch_sealed *s, vouch_error *err);
 
 /*
  * Open a published file. `stamp` says which version is meant; with `verify` the whole content is
- * read and compared with its digest.
+ * read and compared with its check.
  * Fails with VOUCH_E_NOT_FOUND, VOUCH_E_IO, VOUCH_E_CRYPTO (altered, or another key),
  * VOUCH_E_FORMAT, VOUCH_E_TRUNCATED (not the file that is meant).
  */
@@ -76,7 +76,7 @@ VOUCH_MUST_CHECK vouch_code vch_sealed_open(const vch_sealed_options *options,
 VOUCH_MUST_CHECK vouch_code vch_sealed_read(vch_sealed *s, uint64_t offset, void *out, size_t size,
                                             vouch_error *err);
 
-const vch_sealed_stamp *vch_sealed_stamp_of(const vch_sealed *s); /* its digest once finished */
+const vch_sealed_stamp *vch_sealed_stamp_of(const vch_sealed *s); /* its check once finished */
 bool vch_sealed_is_sealed(const vch_sealed *s); /* encrypted, not in clear or in memory */
 const char *vch_sealed_name(const vch_sealed *s);
 

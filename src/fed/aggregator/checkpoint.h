@@ -5,6 +5,7 @@
 #ifndef VCH_FED_AGGREGATOR_CHECKPOINT_H
 #define VCH_FED_AGGREGATOR_CHECKPOINT_H
 
+#include "crypto/hash.h"
 #include "fed/aggregator/ledger.h"
 #include "fed/tensor/tensor.h"
 #include "store/sealed.h"

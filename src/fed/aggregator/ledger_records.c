@@ -5,7 +5,7 @@
  *   [3, round, file, steps, best or empty, [member…]]                      the round is over
  *   [4, round]                                                             everybody was told
  *   [5, round, member], [6, round, member]                                 put out; taken back in
- * A file is [name, size, salt, digest]; floating point numbers are their bytes, big-endian.
+ * A file is [name, size, salt, check]; floating point numbers are their bytes, big-endian.
  */
 #include "fed/aggregator/ledger_records.h"
 
@@ -27,7 +27,7 @@ static void put_file(const vch_ledger_file *file, vch_buffer *out)
     vch_cbor_put_text(out, file->name);
     vch_cbor_put_uint(out, file->stamp.size);
     vch_cbor_put_bytes(out, (vouch_span) { file->stamp.salt, sizeof file->stamp.salt });
-    vch_cbor_put_bytes(out, (vouch_span) { file->stamp.digest, sizeof file->stamp.digest });
+    vch_cbor_put_bytes(out, (vouch_span) { file->stamp.check, sizeof file->stamp.check });
 }
 
 static void put_bits(uint64_t bits, size_t size, vch_buffer *out)
@@ -168,7 +168,7 @@ static void take_file(vch_cbor *c, vch_ledger_file *out)
         memcpy(out->name, name.data, name.size);
     out->stamp.size = vch_cbor_uint(c);
     take_bytes(c, out->stamp.salt, sizeof out->stamp.salt);
-    take_bytes(c, out->stamp.digest, sizeof out->stamp.digest);
+    take_bytes(c, out->stamp.check, sizeof out->stamp.check);
 }
 
 static void take_metric(vch_cbor *c, vch_metric *out)

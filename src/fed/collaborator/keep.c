@@ -1,6 +1,6 @@
 /*
  * Records are CBOR, an array each:
- *   [1, round, task, [name, size, salt, digest] or null, [[name, value]…]]   a result is made
+ *   [1, round, task, [name, size, salt, check] or null, [[name, value]…]]   a result is made
  *   [2, round]                                                               it is acknowledged
  *   [3]                                                                      the federation is over
  */
@@ -110,7 +110,7 @@ static void take_file(vch_cbor *c, kept *out)
         vch_cbor_refuse(c, "no file's name");
     out->stamp.size = vch_cbor_uint(c);
     take_bytes(c, out->stamp.salt, sizeof out->stamp.salt);
-    take_bytes(c, out->stamp.digest, sizeof out->stamp.digest);
+    take_bytes(c, out->stamp.check, sizeof out->stamp.check);
 }
 
 static void take_metrics(vch_cbor *c, kept *out)
@@ -304,7 +304,7 @@ static void put_made(const kept *result, vch_buffer *out)
         vch_cbor_put_text(out, result->file);
         vch_cbor_put_uint(out, stamp->size);
         vch_cbor_put_bytes(out, (vouch_span) { stamp->salt, sizeof stamp->salt });
-        vch_cbor_put_bytes(out, (vouch_span) { stamp->digest, sizeof stamp->digest });
+        vch_cbor_put_bytes(out, (vouch_span) { stamp->check, sizeof stamp->check });
     }
     vch_cbor_put_array(out, result->metric_count);
     for (size_t i = 0; i < result->metric_count; i++) {

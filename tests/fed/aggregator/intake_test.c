@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/hash.h"
 #include "fed/wire/task_results.h"
 #include "host/file.h"
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "crypto/hash.h"
 #include "host/file.h"
 
 #include "sample_plan.h"
