@@ -17,33 +17,15 @@
 #include "crypto/hash.h"
 #include "crypto/rand.h"
 #include "host/file.h"
+#include "store/sealed_parts.h"
 
 #define MAGIC "VOUCHST1"
 #define MAGIC_SIZE ((size_t)8)
-#define BOUND_SIZE (VCH_SEALED_HEADER_SIZE - VCH_AEAD_TAG_SIZE) /* of the header: all but its tag */
-#define SEALED_CHUNK (VCH_SEALED_CHUNK + VCH_AEAD_TAG_SIZE)     /* on disk */
 #define SIZE_MAX_CONTENT (UINT64_C(1) << 40)
 #define NO_CHUNK UINT64_MAX
 #define VERIFY_STEP VCH_SEALED_CHUNK
 
 enum { MODE_CLEAR = 0, MODE_SEALED = 1 };
-
-struct vch_sealed {
-    char *path;      /* NULL: in memory */
-    int fd;          /* -1: in memory */
-    uint8_t *memory; /* NULL: on disk */
-    char purpose[VCH_SEALED_PURPOSE_SIZE];
-    vch_sealed_stamp stamp;
-    uint8_t header[VCH_SEALED_HEADER_SIZE];
-    vch_secret key; /* empty: in clear */
-    uint64_t done;  /* bytes appended */
-    vch_gmac *gmac; /* NULL: finished */
-    bool published;
-    unsigned owners;   /* beside the first */
-    bool reading;      /* finished, or opened */
-    uint8_t *chunk;    /* sealed: the chunk being filled, or the one read last */
-    uint64_t chunk_at; /* its number when reading */
-};
 
 static vouch_code fail_errno(const vch_sealed *s, const char *doing, int reason, vouch_error *err)
 {
@@ -55,19 +37,11 @@ bool vch_sealed_is_sealed(const vch_sealed *s)
     return s->key.size != 0;
 }
 
-/* The number of the chunk is its nonce; a key is this file's alone. */
-static void nonce_of(uint64_t chunk, uint8_t out[static VCH_AEAD_NONCE_SIZE])
-{
-    memset(out, 0, VCH_AEAD_NONCE_SIZE);
-    for (size_t i = 0; i < 8; i++)
-        out[VCH_AEAD_NONCE_SIZE - 1 - i] = (uint8_t)(chunk >> (8 * i));
-}
-
 /* The header's own tag: of no bytes, under a number that no chunk has. In clear: a checksum. */
 static vouch_code header_tag(const vch_sealed *s, uint8_t out[static VCH_AEAD_TAG_SIZE],
                              vouch_error *err)
 {
-    vouch_span bound = { s->header, BOUND_SIZE };
+    vouch_span bound = { s->header, VCH_SEALED_BOUND_SIZE };
     vouch_code rc = VOUCH_OK;
     if (!vch_sealed_is_sealed(s)) {
         uint8_t digest[VCH_SHA256_SIZE];
@@ -78,7 +52,7 @@ static vouch_code header_tag(const vch_sealed *s, uint8_t out[static VCH_AEAD_TA
     }
     VCH_SCOPED(vch_buffer_drop) vch_buffer tag = vch_buffer_with_cap(VCH_AEAD_TAG_SIZE);
     uint8_t nonce[VCH_AEAD_NONCE_SIZE];
-    nonce_of(NO_CHUNK, nonce);
+    vch_sealed_nonce(NO_CHUNK, nonce);
     rc = vch_aead_seal(s->key.data, nonce, bound, (vouch_span) { NULL, 0 }, &tag, err);
     if (rc == VOUCH_OK)
         memcpy(out, tag.data, VCH_AEAD_TAG_SIZE);
@@ -87,7 +61,7 @@ static vouch_code header_tag(const vch_sealed *s, uint8_t out[static VCH_AEAD_TA
 
 static vouch_code make_header(vch_sealed *s, vouch_error *err)
 {
-    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(BOUND_SIZE);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(VCH_SEALED_BOUND_SIZE);
     vch_buffer_append_str(&out, MAGIC);
     vch_buffer_u64be(&out, vch_sealed_is_sealed(s) ? MODE_SEALED : MODE_CLEAR);
     vch_buffer_append(&out, (vouch_span) { (const uint8_t *)s->purpose, sizeof s->purpose });
@@ -96,8 +70,8 @@ static vouch_code make_header(vch_sealed *s, vouch_error *err)
     vouch_code rc = vch_buffer_finish(&out, "file header", err);
     if (rc != VOUCH_OK)
         return rc;
-    memcpy(s->header, out.data, BOUND_SIZE);
-    return header_tag(s, s->header + BOUND_SIZE, err);
+    memcpy(s->header, out.data, VCH_SEALED_BOUND_SIZE);
+    return header_tag(s, s->header + VCH_SEALED_BOUND_SIZE, err);
 }
 
 static vouch_code make(const vch_sealed_options *options, vch_sealed **out, vouch_error *err)
@@ -141,19 +115,6 @@ static uint64_t file_size(const vch_sealed *s)
            + (vch_sealed_is_sealed(s) ? chunks * VCH_AEAD_TAG_SIZE : 0);
 }
 
-static vouch_code write_at(const vch_sealed *s, uint64_t at, vouch_span bytes, vouch_error *err)
-{
-    for (size_t done = 0; done < bytes.size;) {
-        ssize_t n = pwrite(s->fd, bytes.data + done, bytes.size - done, (off_t)(at + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return fail_errno(s, "writing", n < 0 ? errno : ENOSPC, err);
-        done += (size_t)n;
-    }
-    return VOUCH_OK;
-}
-
 static vouch_code read_at(const vch_sealed *s, uint64_t at, uint8_t *out, size_t size,
                           vouch_error *err)
 {
@@ -183,7 +144,10 @@ static vouch_code create_file(vch_sealed *s, vouch_error *err)
     int why = posix_fallocate(s->fd, 0, (off_t)file_size(s));
     if (why != 0)
         return fail_errno(s, "reserving space for", why, err);
-    return write_at(s, 0, (vouch_span) { s->header, sizeof s->header }, err);
+    vouch_code rc = vch_block_writer_init(&s->out, s->fd, s->path, err);
+    return rc == VOUCH_OK
+               ? vch_block_writer_put(&s->out, (vouch_span) { s->header, sizeof s->header }, err)
+               : rc;
 }
 
 vouch_code vch_sealed_new(const vch_sealed_options *options, uint64_t size, vch_sealed **out,
@@ -220,70 +184,14 @@ vouch_code vch_sealed_new(const vch_sealed_options *options, uint64_t size, vch_
     return VOUCH_OK;
 }
 
-/* A full chunk, or the last one. */
-static vouch_code write_chunk(const vch_sealed *s, uint64_t number, vouch_span content,
-                              vouch_error *err)
-{
-    uint8_t nonce[VCH_AEAD_NONCE_SIZE];
-    VCH_SCOPED(vch_buffer_drop) vch_buffer bytes = vch_buffer_with_cap(SEALED_CHUNK);
-    vch_buffer_reserve(&bytes, SEALED_CHUNK);
-    nonce_of(number, nonce);
-    vouch_code rc = vch_aead_seal(s->key.data, nonce, (vouch_span) { s->header, BOUND_SIZE },
-                                  content, &bytes, err);
-    if (rc == VOUCH_OK)
-        rc = write_at(s, VCH_SEALED_HEADER_SIZE + number * SEALED_CHUNK, vch_buffer_span(&bytes),
-                      err);
-    return rc;
-}
-
-static vouch_code append_sealed(vch_sealed *s, vouch_span bytes, vouch_error *err)
-{
-    while (bytes.size > 0) {
-        size_t held = (size_t)(s->done % VCH_SEALED_CHUNK);
-        size_t n = VCH_SEALED_CHUNK - held;
-        if (n > bytes.size)
-            n = bytes.size;
-        bool is_whole = n == VCH_SEALED_CHUNK; /* sealed from where it lies */
-        vouch_span content = { is_whole ? bytes.data : s->chunk, held + n };
-        if (!is_whole)
-            memcpy(s->chunk + held, bytes.data, n);
-        bytes = (vouch_span) { bytes.data + n, bytes.size - n };
-        s->done += n;
-        if (s->done % VCH_SEALED_CHUNK != 0 && s->done != s->stamp.size)
-            continue;
-        vouch_code rc = write_chunk(s, (s->done - 1) / VCH_SEALED_CHUNK, content, err);
-        if (rc != VOUCH_OK)
-            return rc;
-    }
-    return VOUCH_OK;
-}
-
-vouch_code vch_sealed_append(vch_sealed *s, vouch_span bytes, vouch_error *err)
-{
-    if (s->reading || bytes.size > s->stamp.size - s->done)
-        return vouch_fail(err, VOUCH_E_INTERNAL, "a file of state takes no %zu bytes more",
-                          bytes.size);
-    if (bytes.size == 0)
-        return VOUCH_OK;
-    vouch_code rc = vch_gmac_update(s->gmac, bytes, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    if (vch_sealed_is_sealed(s))
-        return append_sealed(s, bytes, err);
-    if (s->memory != NULL)
-        memcpy(s->memory + s->done, bytes.data, bytes.size);
-    else
-        rc = write_at(s, VCH_SEALED_HEADER_SIZE + s->done, bytes, err);
-    if (rc == VOUCH_OK)
-        s->done += bytes.size;
-    return rc;
-}
-
 vouch_code vch_sealed_finish(vch_sealed *s, vouch_error *err)
 {
     if (s->reading || s->done != s->stamp.size)
         return vouch_fail(err, VOUCH_E_INTERNAL, "a file of state lacks bytes");
-    vouch_code rc = vch_gmac_finish(s->gmac, s->stamp.check, err);
+    vouch_code rc = s->fd >= 0 ? vch_block_writer_flush(&s->out, err) : VOUCH_OK;
+    vch_block_writer_drop(&s->out);
+    if (rc == VOUCH_OK)
+        rc = vch_gmac_finish(s->gmac, s->stamp.check, err);
     vch_gmac_free(s->gmac);
     s->gmac = NULL;
     s->reading = rc == VOUCH_OK;
@@ -322,7 +230,7 @@ static vouch_code read_header(vch_sealed *s, vouch_error *err)
     vouch_code rc = read_at(s, 0, s->header, sizeof s->header, err);
     if (rc != VOUCH_OK)
         return rc;
-    vch_cursor c = vch_cursor_over((vouch_span) { s->header, BOUND_SIZE });
+    vch_cursor c = vch_cursor_over((vouch_span) { s->header, VCH_SEALED_BOUND_SIZE });
     vch_cursor_copy(&c, magic, sizeof magic);
     uint64_t mode = vch_cursor_u64be(&c);
     vch_cursor_copy(&c, purpose, sizeof purpose);
@@ -353,7 +261,7 @@ static vouch_code check_header(vch_sealed *s, vouch_error *err)
     if (rc != VOUCH_OK)
         return rc;
     if (!vch_secret_equal((vouch_span) { tag, sizeof tag },
-                          (vouch_span) { s->header + BOUND_SIZE, sizeof tag }))
+                          (vouch_span) { s->header + VCH_SEALED_BOUND_SIZE, sizeof tag }))
         return vouch_fail(err, VOUCH_E_CRYPTO, "the header of '%s' was altered%s", s->path,
                           vch_sealed_is_sealed(s) ? ", or it was sealed with another key" : "");
     if (fstat(s->fd, &about) != 0)
@@ -433,17 +341,17 @@ static vouch_code need_chunk(vch_sealed *s, uint64_t number, vouch_error *err)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory to unseal");
     s->chunk_at = NO_CHUNK;
     size_t size = chunk_size(s, number);
-    VCH_SCOPED(vch_buffer_drop) vch_buffer bytes = vch_buffer_with_cap(SEALED_CHUNK);
-    vch_buffer_reserve(&bytes, SEALED_CHUNK);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer bytes = vch_buffer_with_cap(VCH_SEALED_CHUNK_ON_DISK);
+    vch_buffer_reserve(&bytes, VCH_SEALED_CHUNK_ON_DISK);
     uint8_t *at = vch_buffer_extend(&bytes, size + VCH_AEAD_TAG_SIZE);
     if (at == NULL)
         return vch_buffer_finish(&bytes, "sealed chunk", err);
-    vouch_code rc = read_at(s, VCH_SEALED_HEADER_SIZE + number * SEALED_CHUNK, at,
+    vouch_code rc = read_at(s, VCH_SEALED_HEADER_SIZE + number * VCH_SEALED_CHUNK_ON_DISK, at,
                             size + VCH_AEAD_TAG_SIZE, err);
     if (rc != VOUCH_OK)
         return rc;
-    nonce_of(number, nonce);
-    rc = vch_aead_open(s->key.data, nonce, (vouch_span) { s->header, BOUND_SIZE },
+    vch_sealed_nonce(number, nonce);
+    rc = vch_aead_open(s->key.data, nonce, (vouch_span) { s->header, VCH_SEALED_BOUND_SIZE },
                        vch_buffer_span(&bytes), s->chunk, size, err);
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "'%s', chunk %llu", s->path, (unsigned long long)number);
@@ -535,6 +443,7 @@ void vch_sealed_free(vch_sealed *s)
         (void)close(s->fd); /* synced, or not wanted */
     vch_secret_drop(&s->key);
     vch_gmac_free(s->gmac);
+    vch_block_writer_drop(&s->out);
     free(s->chunk);
     free(s->memory);
     free(s->path);

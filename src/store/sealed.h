@@ -50,9 +50,16 @@ typedef struct vch_sealed_stamp {
 VOUCH_MUST_CHECK vouch_code vch_sealed_new(const vch_sealed_options *options, uint64_t size,
                                            vch_sealed **out, vouch_error *err);
 
+/* Fails with VOUCH_E_IO; VOUCH_E_INTERNAL for more bytes than it was begun for. */
 VOUCH_MUST_CHECK vouch_code vch_sealed_append(vch_sealed *s, vouch_span bytes, vouch_error *err);
 
-/* All bytes are in: from now on it is read. Fails with VOUCH_E_INTERNAL if they are not. */
+/* The same without a copy: where the next bytes of content go, and how many can be put there, at
+ * least one as long as some are missing. They count once they are committed. */
+uint8_t *vch_sealed_room(vch_sealed *s, size_t *out_size);
+VOUCH_MUST_CHECK vouch_code vch_sealed_commit(vch_sealed *s, size_t size, vouch_error *err);
+
+/* All bytes are in: from now on it is read. Fails with VOUCH_E_INTERNAL if they are not, and with
+ * VOUCH_E_IO. */
 VOUCH_MUST_CHECK vouch_code vch_sealed_finish(vch_sealed *s, vouch_error *err);
 
 /* Wait until the bytes are on disk. Any thread, with nobody else in the object. */

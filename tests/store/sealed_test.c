@@ -139,6 +139,68 @@ static void what_is_in_memory_is_read_too(void **state)
     vch_sealed_free(s);
 }
 
+/* The same bytes made in the file's own room, `step` at a time. */
+static void check_room(const vch_seal_root *root, const char *where, size_t step)
+{
+    vouch_error err = { 0 };
+    vch_sealed *s = NULL;
+    vch_sealed_options how = options("room", root);
+    how.directory = where;
+    uint8_t *want = content(BIG, 1);
+    uint8_t *got = content(BIG, 9);
+    CHECK_OK(vch_sealed_new(&how, BIG, &s, &err), &err);
+    for (size_t at = 0; at < BIG;) {
+        size_t most = 0;
+        uint8_t *room = vch_sealed_room(s, &most);
+        CHECK(most > 0 && most <= BIG - at);
+        size_t n = most < step ? most : step;
+        memcpy(room, want + at, n);
+        CHECK_OK(vch_sealed_commit(s, n, &err), &err);
+        at += n;
+        if (at == 3 * step) { /* the two ways in between */
+            CHECK_OK(vch_sealed_append(s, (vouch_span) { want + at, 5 }, &err), &err);
+            at += 5;
+        }
+    }
+    CHECK(vch_sealed_commit(s, 1, &err) == VOUCH_E_INTERNAL);
+    CHECK_OK(vch_sealed_finish(s, &err), &err);
+    CHECK_OK(vch_sealed_publish(s, &err), &err);
+    CHECK_OK(vch_sealed_read(s, 0, got, BIG, &err), &err);
+    CHECK(memcmp(want, got, BIG) == 0);
+    vch_sealed_stamp stamp = *vch_sealed_stamp_of(s);
+    vch_sealed_free(s);
+    if (where != NULL)
+        CHECK_OK(open_whole("room", root, &stamp, &err), &err);
+    free(want);
+    free(got);
+}
+
+static void what_is_made_in_the_room_is_what_is_read(void **state)
+{
+    (void)state;
+    static const size_t steps[] = { 1001, 16384, VCH_SEALED_CHUNK, BIG };
+    vch_seal_root *root = test_root(7, "agg");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        check_room(NULL, directory, steps[i]);
+        check_room(root, directory, steps[i]);
+        check_room(NULL, NULL, steps[i]);
+    }
+    vch_seal_root_free(root);
+}
+
+static void more_than_the_room_is_not_taken(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    size_t most = 0;
+    vch_sealed *s = NULL;
+    vch_sealed_options how = options("room", NULL);
+    CHECK_OK(vch_sealed_new(&how, BIG, &s, &err), &err);
+    (void)vch_sealed_room(s, &most);
+    CHECK(vch_sealed_commit(s, most + 1, &err) == VOUCH_E_INTERNAL);
+    vch_sealed_free(s);
+}
+
 static void one_that_was_not_published_leaves_nothing_and_cannot_be_opened(void **state)
 {
     (void)state;
@@ -279,6 +341,8 @@ int main(void)
         TEST(what_was_written_is_read_from_any_place_in_clear),
         TEST(what_was_written_is_read_from_any_place_sealed),
         TEST(what_is_in_memory_is_read_too),
+        TEST(what_is_made_in_the_room_is_what_is_read),
+        TEST(more_than_the_room_is_not_taken),
         TEST(one_that_was_not_published_leaves_nothing_and_cannot_be_opened),
         TEST(an_altered_or_cut_file_is_refused_in_clear),
         TEST(an_altered_or_cut_file_is_refused_sealed),

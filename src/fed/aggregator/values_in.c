@@ -7,16 +7,14 @@
 #include "base/buffer.h"
 #include "base/scope.h"
 
-#define BLOCK 16384 /* values checked and written at a time */
-#define LANES 8     /* sums that do not wait for one another */
+#define LANES 8 /* sums that do not wait for one another */
 
 struct vch_values_in {
     vch_values_options how;
     const vch_named_tensor *tensor; /* for pipelines that do not stream */
     vch_buffer encoded;             /* the same: all of its data */
     size_t done;                    /* values that are in the spool */
-    float block[BLOCK];             /* as they came, until it is full */
-    size_t held;                    /* bytes in `block` */
+    size_t held;                    /* bytes in the spool's room, as they came, until it is full */
 };
 
 /* One float32, little-endian; where numbers lie so in memory the compiler makes nothing of it. */
@@ -111,7 +109,8 @@ static vouch_code refuse_value(const vch_values_in *v, const float *values, size
                       (double)values[at], (double)v->how.value_max);
 }
 
-static vouch_code put_values(vch_values_in *v, float *values, size_t count, vouch_error *err)
+/* Values as they came become what the spool gets, in place. */
+static vouch_code check_values(vch_values_in *v, float *values, size_t count, vouch_error *err)
 {
     if (count > v->how.expected->count - v->done)
         return vouch_fail(err, VOUCH_E_REFUSED, "more values than its shape has");
@@ -121,20 +120,21 @@ static vouch_code put_values(vch_values_in *v, float *values, size_t count, vouc
         values[i] += v->how.base[v->done + i];
     if (!all_within(values, count, v->how.value_max))
         return refuse_value(v, values, count, err);
-    vouch_span bytes = { (const uint8_t *)values, count * sizeof *values };
-    vouch_code rc = vch_sealed_append(v->how.target, bytes, err);
-    if (rc == VOUCH_OK)
-        v->done += count;
-    return rc;
+    v->done += count;
+    return VOUCH_OK;
 }
 
+/* What was fed lies in the spool's room already. */
 static vouch_code flush(vch_values_in *v, vouch_error *err)
 {
-    size_t count = v->held / sizeof v->block[0];
+    size_t room = 0;
+    float *values = (float *)(void *)vch_sealed_room(v->how.target, &room);
+    size_t count = v->held / sizeof *values;
     for (size_t i = 0; i < count; i++)
-        v->block[i] = float_from_wire((const uint8_t *)&v->block[i]);
+        values[i] = float_from_wire((const uint8_t *)&values[i]);
     v->held = 0; /* a rest of 1 to 3 bytes only at the end, where finish refuses it */
-    return put_values(v, v->block, count, err);
+    vouch_code rc = check_values(v, values, count, err);
+    return rc == VOUCH_OK ? vch_sealed_commit(v->how.target, count * sizeof *values, err) : rc;
 }
 
 vouch_code vch_values_in_feed(vch_values_in *v, vouch_span bytes, vouch_error *err)
@@ -146,12 +146,15 @@ vouch_code vch_values_in_feed(vch_values_in *v, vouch_span bytes, vouch_error *e
         return v->encoded.failed == VOUCH_OK ? VOUCH_OK : refuse(err);
     }
     while (bytes.size > 0) {
-        size_t room = sizeof v->block - v->held;
-        size_t n = bytes.size < room ? bytes.size : room;
-        memcpy((uint8_t *)v->block + v->held, bytes.data, n);
+        size_t room = 0;
+        uint8_t *to = vch_sealed_room(v->how.target, &room);
+        size_t n = bytes.size < room - v->held ? bytes.size : room - v->held;
+        if (n == 0)
+            return vouch_fail(err, VOUCH_E_REFUSED, "more values than its shape has");
+        memcpy(to + v->held, bytes.data, n);
         v->held += n;
         bytes = (vouch_span) { bytes.data + n, bytes.size - n };
-        if (v->held == sizeof v->block) {
+        if (v->held == room) {
             vouch_code rc = flush(v, err);
             if (rc != VOUCH_OK)
                 return rc;
@@ -171,7 +174,10 @@ static vouch_code decode_whole(vch_values_in *v, vouch_error *err)
     if (vch_pipeline_decode_values(v->how.pipeline, &whole, v->how.expected, values, err)
         != VOUCH_OK)
         return refuse(err);
-    return put_values(v, values, count, err);
+    vouch_code rc = check_values(v, values, count, err);
+    return rc == VOUCH_OK ? vch_sealed_append(
+               v->how.target, (vouch_span) { (const uint8_t *)values, count * sizeof *values }, err)
+                          : rc;
 }
 
 vouch_code vch_values_in_finish(vch_values_in *v, vouch_error *err)
