@@ -21,7 +21,8 @@ except ImportError:
     sys.exit(0)
 
 import tap
-from federation import Process, Site, free_port
+from federation import Process, Site
+from ports import free_port
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-calls-"))

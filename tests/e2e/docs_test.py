@@ -5,12 +5,12 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 
 import tap
+from ports import free_port
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 CHECKOUT = pathlib.Path(sys.argv[2]).resolve()
@@ -18,18 +18,12 @@ STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-docs-"))
 SEEN = {}
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return str(s.getsockname()[1])
-
-
 def blocks():
     """The shell blocks in order; each background command gets a moment, as a reader would take."""
     text = (CHECKOUT / "docs/attestation.md").read_text()
     found = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
     text = "\n".join(b + ("\nsleep 2\n" if re.search(r"&\s*$", b, re.M) else "") for b in found)
-    return len(found), text.replace("8443", free_port()).replace("50051", free_port())
+    return len(found), text.replace("8443", str(free_port())).replace("50051", str(free_port()))
 
 
 def every_command_of_the_page_succeeds():

@@ -13,7 +13,8 @@ import tempfile
 import time
 
 import tap
-from federation import Process, Site, free_port
+from federation import Process, Site
+from ports import free_port
 
 PROGRAMS, FAULTS, KILLS = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve(), int(sys.argv[3])
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-durability-"))

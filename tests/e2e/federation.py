@@ -6,18 +6,11 @@ import os
 import pathlib
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 DIGITS = CHECKOUT / "examples/data/optdigits.csv"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Site:

@@ -17,7 +17,8 @@ import threading
 import time
 
 import tap
-from federation import DIGITS, Process, Site, free_port
+from federation import DIGITS, Process, Site
+from ports import free_port
 from h2_raw import (CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, RST_STREAM, SETTINGS,
                     WINDOW_UPDATE, Peer, field, frame, header, message, request_headers)
 

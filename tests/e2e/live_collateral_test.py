@@ -14,8 +14,9 @@ import time
 
 import tap
 from federation import (
-    Process, Site, attestation_yaml, certificate_digest, certificate_of, free_port, make_sites, new_federation_id,
+    Process, Site, attestation_yaml, certificate_digest, certificate_of, make_sites, new_federation_id,
     spki_digest)
+from ports import free_port
 from pcs_stand_in import StandIn, make_tls
 from verifyd_service import Stage
 

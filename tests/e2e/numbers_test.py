@@ -9,7 +9,8 @@ import sys
 import tempfile
 
 import tap
-from federation import DIGITS, Process, Site, free_port
+from federation import DIGITS, Process, Site
+from ports import free_port
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-numbers-"))

@@ -17,7 +17,8 @@ import tempfile
 
 import tap
 from federation import (
-    Process, Site, attestation_yaml, certificate_digest, free_port, new_federation_id, spki_digest)
+    Process, Site, attestation_yaml, certificate_digest, new_federation_id, spki_digest)
+from ports import free_port
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-passport-"))

@@ -16,7 +16,8 @@ import time
 import zipfile
 
 import tap
-from federation import DIGITS, Process, Site, free_port
+from federation import DIGITS, Process, Site
+from ports import free_port
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-plain-"))

@@ -17,8 +17,9 @@ import tempfile
 import time
 
 import tap
-from federation import (AGGREGATOR, Process, Site, attestation_yaml, certificate_digest, certificate_of, free_port,
+from federation import (AGGREGATOR, Process, Site, attestation_yaml, certificate_digest, certificate_of,
                         make_sites, new_federation_id, spki_digest)
+from ports import free_port
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-rollover-"))

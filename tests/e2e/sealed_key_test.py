@@ -15,7 +15,8 @@ import sys
 import tempfile
 
 import tap
-from federation import Process, Site, attestation_yaml, certificate_digest, free_port, new_federation_id, spki_digest
+from federation import Process, Site, attestation_yaml, certificate_digest, new_federation_id, spki_digest
+from ports import free_port
 from private_keys import look, needles, private_keys, spki_point
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()

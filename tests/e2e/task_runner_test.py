@@ -13,7 +13,8 @@ import sys
 import tempfile
 
 import tap
-from federation import CHECKOUT, DIGITS, Process, Site, free_port
+from federation import CHECKOUT, DIGITS, Process, Site
+from ports import free_port
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-runner-"))

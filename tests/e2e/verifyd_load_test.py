@@ -11,7 +11,8 @@ import time
 
 import tap
 from pcs_stand_in import StandIn, make_tls
-from verifyd_service import JSON, Stage, b64, free_port, report_data
+from verifyd_service import JSON, Stage, b64, report_data
+from ports import free_port
 
 STAGE = Stage(sys.argv[1])
 HELD = b"\xa1 claims"

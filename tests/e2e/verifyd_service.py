@@ -7,19 +7,14 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
 
+from ports import free_port
+
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 MRENCLAVE = "ab" * 32
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def b64(data):

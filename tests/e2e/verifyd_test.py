@@ -20,7 +20,8 @@ import tempfile
 import time
 
 import tap
-from verifyd_service import JSON, MRENCLAVE, Stage, b64, free_port, report_data
+from verifyd_service import JSON, MRENCLAVE, Stage, b64, report_data
+from ports import free_port
 
 STAGE = Stage(sys.argv[1])
 HELD = b"\xa1 claims, and no JSON"

@@ -16,7 +16,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 import tap  # noqa: E402
-from verifyd_service import MRENCLAVE, Stage, free_port  # noqa: E402
+from verifyd_service import MRENCLAVE, Stage  # noqa: E402
+from ports import free_port  # noqa: E402
 
 STAGE = Stage(sys.argv[1])
 BUILD = pathlib.Path(sys.argv[2]).resolve() / "interop"

@@ -9,7 +9,8 @@ import time
 
 import openfl_peer as peer
 from openfl_peer import LOG, NAMES, Process, Site
-from federation import attestation_yaml, certificate_digest, free_port, new_federation_id, spki_digest
+from federation import attestation_yaml, certificate_digest, new_federation_id, spki_digest
+from ports import free_port
 
 
 class Stage:

@@ -10,7 +10,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 import tap  # noqa: E402
-from federation import DIGITS, Process, Site, free_port  # noqa: E402
+from federation import DIGITS, Process, Site  # noqa: E402
+from ports import free_port  # noqa: E402
 
 # What the releases' own lists name, less what only their notebooks and images use; all of it runs on
 # Python 3.11. Each release's pins that differ stand with the release.

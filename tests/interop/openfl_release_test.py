@@ -22,6 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import openfl_peer as peer  # noqa: E402
 from openfl_attested import Stage  # noqa: E402
 from openfl_peer import LOG, NAMES, Process, Site, tap  # noqa: E402
+from ports import free_port  # noqa: E402
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 BUILD, RELEASE = sys.argv[2], sys.argv[3]
@@ -111,7 +112,7 @@ def enrol(site, one, other):
 def openfl_makes_a_workspace_and_ours_works_in_it():
     site = ENV["theirs"] = Site(STAGE / "theirs", PROGRAMS)
     peer.lay_out(site)
-    (site / "plan/plan.yaml").write_text(peer.plan_text(RELEASE, peer.free_port()))
+    (site / "plan/plan.yaml").write_text(peer.plan_text(RELEASE, free_port()))
     enrol(site, ENV["fx"], PROGRAMS / "vouch")
     (site / "plan/data.yaml").write_text(peer.data_lines())
     Site(site.directory, ENV["fx"].parent).run("fx", "plan", "initialize")
@@ -126,7 +127,7 @@ def ours_makes_a_workspace_and_openfl_works_in_it():
     site = ENV["ours"] = Site(STAGE / "ours", PROGRAMS)
     shutil.copytree(peer.HERE / "openfl/src", site / "src", dirs_exist_ok=True)
     shutil.copy(peer.DIGITS, site / "data/optdigits.csv")
-    (site / "plan/plan.yaml").write_text(peer.plan_text(RELEASE, peer.free_port(), runner=peer.VOUCH))
+    (site / "plan/plan.yaml").write_text(peer.plan_text(RELEASE, free_port(), runner=peer.VOUCH))
     enrol(site, PROGRAMS / "vouch", ENV["fx"])
     (site / "plan/data.yaml").write_text(peer.data_lines())
     site.run("vouch", "plan", "initialize", *OUR_RELEASE)
