@@ -1,6 +1,7 @@
 """What the tests with the real OpenFL share: its releases, their environments, plans, workspaces, runs."""
 import contextlib
 import fcntl
+import os
 import pathlib
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ COMMON = ("pyyaml", "rich", "tqdm", "numpy<2.3", "requests", "cloudpickle", "cry
 PINS = {"1.5.1": ("Click==8.0.1", "dynaconf==3.1.7"), "1.6": ("Click==8.1.7", "dynaconf==3.2.6")}
 RELEASES = ("1.5.1", "1.6", "1.7.1", "1.8", "1.9")
 NAMES = ("col1", "col2")
+DEBIANS_TORCH = pathlib.Path("/usr/lib/python3/dist-packages/torch")
 LOG = ("--log-format", "json", "--log-level", "info")
 
 
@@ -61,6 +63,16 @@ def _made(directory, make):
         (directory / "complete").touch()
 
 
+@contextlib.contextmanager
+def _alone_below(build):
+    """Tests run side by side: one at a time installs, in the directory that is given."""
+    parent = pathlib.Path(build).resolve() / "interop"
+    parent.mkdir(parents=True, exist_ok=True)
+    with open(parent / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield parent
+
+
 def environment(build, release):
     """The bin directory of a virtual environment with that release, as pip installs it; made once. What the
     releases need alike lies in one environment that theirs look into."""
@@ -70,26 +82,44 @@ def environment(build, release):
         raise tap.Skip(f"OpenFL {release} wants a Python from {least[0]}.{least[1]} to before {below[0]}.{below[1]} "
                        "with venv, and there is none here")
     python, version = found
-    parent = pathlib.Path(build).resolve() / "interop"
-    parent.mkdir(parents=True, exist_ok=True)
-    shared = parent / f"openfl-shared-{version[0]}.{version[1]}"
-    own = parent / f"openfl-{release}-{version[0]}.{version[1]}"
+    with _alone_below(build) as parent:
+        shared = parent / f"openfl-shared-{version[0]}.{version[1]}"
+        own = parent / f"openfl-{release}-{version[0]}.{version[1]}"
 
-    def make_shared():
-        subprocess.run([python, "-m", "venv", shared], check=True)
-        _pip(shared / "bin/python", *COMMON)
+        def make_shared():
+            subprocess.run([python, "-m", "venv", shared], check=True)
+            _pip(shared / "bin/python", *COMMON)
 
-    def make_own():
-        subprocess.run([python, "-m", "venv", own], check=True)
-        _pip(own / "bin/python", "--no-deps", f"openfl=={release}", *PINS.get(release, ()))
-        packages = f"lib/python{version[0]}.{version[1]}/site-packages"
-        (own / packages / "shared.pth").write_text(f"{shared / packages}\n")
+        def make_own():
+            subprocess.run([python, "-m", "venv", own], check=True)
+            _pip(own / "bin/python", "--no-deps", f"openfl=={release}", *PINS.get(release, ()))
+            packages = f"lib/python{version[0]}.{version[1]}/site-packages"
+            (own / packages / "shared.pth").write_text(f"{shared / packages}\n")
 
-    with open(parent / "lock", "w") as lock:  # tests run side by side
-        fcntl.flock(lock, fcntl.LOCK_EX)
         _made(shared, make_shared)
         _made(own, make_own)
     return own / "bin"
+
+
+def with_torch(build, python):
+    """What `python` needs in its environment to import torch: Debian's, which is for processors alone (the package
+    index has CUDA's only, of gigabytes) and for Debian's version of Python and a numpy before 2."""
+    if not DEBIANS_TORCH.exists():
+        raise tap.Skip("PyTorch is not here: tools/bootstrap interop installs Debian's python3-torch")
+    with _alone_below(build) as parent:
+        torch = parent / "torch"
+
+        def make():
+            _pip(python, "--target", torch, "numpy<2", "pandas<3", "typing_extensions")
+            (torch / "torch").symlink_to(DEBIANS_TORCH)
+
+        _made(torch, make)
+    said = {"PYTHONPATH": str(torch)}
+    tried = subprocess.run([python, "-c", "import torch; torch.zeros(1).numpy()"], text=True, capture_output=True,
+                           env=dict(os.environ, **said), timeout=120)
+    if tried.returncode != 0:
+        raise tap.Skip(f"Debian's PyTorch does not work in {python}: {tried.stderr.strip().splitlines()[-1]}")
+    return said
 
 
 # Pieces of a plan as users of each release write it: over the release's own default files.
