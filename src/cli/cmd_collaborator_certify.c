@@ -60,6 +60,12 @@ static const vch_option request_options[] = {
       .kind = VCH_OPTION_FLAG,
       .offset = offsetof(values, skip_package),
       .help = "make no zip file of the request" },
+    { .name = "data_path",
+      .letter = 'd',
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, data),
+      .argument = "PATH",
+      .help = "also note where its data lies, as `collaborator create` does" },
     { .name = "force",
       .kind = VCH_OPTION_FLAG,
       .offset = offsetof(values, force),
@@ -136,19 +142,12 @@ static vouch_code read_if_there(const char *path, vch_buffer *out, vouch_error *
     return vch_file_exists(path) ? vch_file_read(path, TABLE_MAX, out, err) : VOUCH_OK;
 }
 
-static vouch_code create(const vch_runtime *rt, const void *words, vouch_error *err)
+static vouch_code note_data(const vch_runtime *rt, const char *name, const char *data,
+                            vouch_error *err)
 {
-    const values *v = words;
-    char name[VCH_PARTICIPANT_NAME_MAX + 1];
-    char usual[NAME_ROOM];
     VCH_SCOPED(vch_buffer_drop) vch_buffer old = { 0 };
     VCH_SCOPED(vch_buffer_drop) vch_buffer text = vch_buffer_with_cap(TABLE_MAX);
-    vouch_code rc = vch_participant_name(v->name, name, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    (void)snprintf(usual, sizeof usual, "data/%s", name);
-    const char *data = v->data == NULL ? usual : v->data;
-    rc = read_if_there(DATA_FILE, &old, err);
+    vouch_code rc = read_if_there(DATA_FILE, &old, err);
     if (rc == VOUCH_OK)
         rc = vch_data_put(vch_buffer_span(&old), name, data, &text, err);
     if (rc == VOUCH_OK)
@@ -158,6 +157,18 @@ static vouch_code create(const vch_runtime *rt, const void *words, vouch_error *
     if (rc == VOUCH_OK)
         (void)fprintf(rt->out, DATA_FILE ": %s,%s\n", name, data);
     return rc;
+}
+
+static vouch_code create(const vch_runtime *rt, const void *words, vouch_error *err)
+{
+    const values *v = words;
+    char name[VCH_PARTICIPANT_NAME_MAX + 1];
+    char usual[NAME_ROOM];
+    vouch_code rc = vch_participant_name(v->name, name, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    (void)snprintf(usual, sizeof usual, "data/%s", name);
+    return note_data(rt, name, v->data == NULL ? usual : v->data, err);
 }
 
 /* Add the file at cert/`inner` to a package, as `name`. */
@@ -202,7 +213,9 @@ static vouch_code request(const vch_runtime *rt, const void *words, vouch_error 
                   "Creating COLLABORATOR certificate key pair: CN=%s, SAN=DNS:%s\n"
                   "The CSR Hash %s\n",
                   name, name, hash);
-    return v->skip_package ? VOUCH_OK : pack_request(rt, name, err);
+    if (!v->skip_package)
+        rc = pack_request(rt, name, err);
+    return rc == VOUCH_OK && v->data != NULL ? note_data(rt, name, v->data, err) : rc;
 }
 
 /* The one request in a package; with a name, the one of that name. */

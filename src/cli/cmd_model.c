@@ -52,6 +52,7 @@ static const vch_option options[] = {
       .argument = "FILE",
       .help = "as fx has it; without effect: no data is needed" },
     { .name = "input-shape",
+      .letter = 'f',
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, input_shape),
       .argument = "SHAPE",

@@ -333,22 +333,8 @@ static vouch_code freeze(const vch_runtime *rt, const void *words, vouch_error *
 {
     const values *v = words;
     VCH_SCOPED(plan_drop) vch_plan *plan = NULL;
-    char path[VCH_PATH_SIZE];
     vouch_code rc = load(rt, v, NULL, &plan, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    const char *name = strrchr(v->plan, '/');
-    const char *dot = strrchr(name == NULL ? v->plan : name, '.');
-    size_t stem = dot == NULL ? strlen(v->plan) : (size_t)(dot - v->plan);
-    int n = snprintf(path, sizeof path, "%.*s_%.8s.yaml", (int)stem, v->plan,
-                     vch_plan_look(plan)->hash_hex);
-    if (n < 0 || (size_t)n >= sizeof path)
-        return vouch_fail(err, VOUCH_E_LIMIT, "the plan's path is too long");
-    if (!vch_file_exists(path))
-        rc = vch_file_write(path, vch_plan_dump(plan), 0400, err);
-    if (rc == VOUCH_OK)
-        (void)fprintf(rt->out, "%s\n", path);
-    return rc;
+    return rc == VOUCH_OK ? vch_cli_plan_freeze(rt, plan, v->plan, err) : rc;
 }
 
 int vch_cmd_plan_initialize(vch_runtime *rt, int argc, char *argv[])

@@ -6,17 +6,23 @@
 
 #include "base/scope.h"
 #include "cli/commands.h"
+#include "cli/plan_load.h"
 #include "crypto/secure_heap.h"
+#include "fed/plan/release.h"
 #include "fed/workspace/pki.h"
 #include "fed/workspace/workspace.h"
 #include "host/clock.h"
 #include "host/file.h"
 
 #define CERT_DIR "cert"
+#define PLAN_FILE "plan/plan.yaml"
+
+VCH_DEFINE_DROP(plan_drop, vch_plan, vch_plan_free)
 
 typedef struct values {
     vch_common_options common;
-    const char *prefix, *template_name, *archive, *output;
+    const char *prefix, *template_name, *archive, *output, *release;
+    vch_texts pip;
     bool force;
 } values;
 
@@ -46,11 +52,22 @@ static const vch_option certify_options[] = {
 
 static const vch_option export_options[] = {
     { .name = "output",
-      .letter = 'o',
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, output),
       .argument = "ZIP",
       .help = "the package; the name of this directory with .zip" },
+    { .name = "pip-install-options",
+      .letter = 'o',
+      .kind = VCH_OPTION_TEXTS,
+      .offset = offsetof(values, pip),
+      .argument = "OPTION",
+      .help = "as fx has it until 1.6; without effect: nothing is ever installed" },
+    { .name = "openfl-release",
+      .kind = VCH_OPTION_TEXT,
+      .offset = offsetof(values, release),
+      .argument = "R",
+      .help = "OpenFL release whose default files and setting names hold",
+      .fallback = VCH_RELEASE_DEFAULT },
     VCH_COMMON_OPTIONS(values),
 };
 
@@ -78,7 +95,9 @@ USAGE(certify_usage, "vouch workspace certify", "Make the federation's certifica
       "A root and a signing CA under cert/ca, and cert/cert_chain.crt, in the current directory.",
       certify_options);
 USAGE(export_usage, "vouch workspace export", "Pack this workspace for the others.",
-      "Source, plan and requirements; no key, certificate, request or model.", export_options);
+      "Source, plan and requirements; no key, certificate, request or model. A plan whose initial\n"
+      "model is there is frozen first, as `plan freeze` does.",
+      export_options);
 USAGE(import_usage, "vouch workspace import", "Unpack a workspace.",
       "Into a directory of the package's name, which must not exist.", import_options);
 
@@ -116,13 +135,46 @@ static vouch_code name_here(char out[static VCH_PATH_SIZE], vouch_error *err)
     return VOUCH_OK;
 }
 
+static vouch_code freeze_initialized(const vch_runtime *rt, const char *release, vouch_error *err)
+{
+    VCH_SCOPED(plan_drop) vch_plan *plan = NULL;
+    vouch_error why = { 0 };
+    const vch_plan_options how = { .plan = PLAN_FILE, .release = release };
+    if (!vch_file_exists(PLAN_FILE))
+        return VOUCH_OK;
+    if (vch_cli_plan_load(rt, &how, &plan, &why) != VOUCH_OK) {
+        (void)fprintf(rt->err, "%s: not frozen: it is packed as it stands\n", PLAN_FILE);
+        return VOUCH_OK;
+    }
+    return vch_file_exists(vch_plan_look(plan)->init_state_path)
+               ? vch_cli_plan_freeze(rt, plan, PLAN_FILE, err)
+               : VOUCH_OK;
+}
+
+/* -o meant the package here once, and elsewhere it still means a file. */
+static vouch_code check_pip_options(const vch_texts *given, vouch_error *err)
+{
+    for (size_t i = 0; i < given->count; i++) {
+        size_t size = strlen(given->item[i]);
+        if (size > 4 && strcmp(given->item[i] + size - 4, ".zip") == 0)
+            return vouch_fail(err, VOUCH_E_CONFIG,
+                              "-o is fx's --pip-install-options; the package is --output %s",
+                              given->item[i]);
+    }
+    return VOUCH_OK;
+}
+
 static vouch_code pack(const vch_runtime *rt, const void *words, vouch_error *err)
 {
     const values *v = words;
     VCH_SCOPED(vch_package_done) vch_package p = { 0 };
     char name[VCH_PATH_SIZE];
-    vouch_code rc = v->output == NULL ? name_here(name, err) : VOUCH_OK;
+    vouch_code rc = check_pip_options(&v->pip, err);
+    if (rc == VOUCH_OK && v->output == NULL)
+        rc = name_here(name, err);
     const char *path = v->output == NULL ? name : v->output;
+    if (rc == VOUCH_OK)
+        rc = freeze_initialized(rt, v->release, err);
     if (rc == VOUCH_OK)
         rc = vch_workspace_pack(".", &p, err);
     if (rc == VOUCH_OK)

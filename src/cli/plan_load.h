@@ -20,4 +20,9 @@ VOUCH_MUST_CHECK vouch_code vch_cli_plan_load(const vch_runtime *rt,
                                               const vch_plan_options *options, vch_plan **out,
                                               vouch_error *err);
 
+/* Write the merged plan beside `path`, where it came from, read-only and with the first eight digits
+ * of its hash in its name, which is printed. One that is there is left as it is. */
+VOUCH_MUST_CHECK vouch_code vch_cli_plan_freeze(const vch_runtime *rt, const vch_plan *plan,
+                                                const char *path, vouch_error *err);
+
 #endif

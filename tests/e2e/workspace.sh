@@ -70,6 +70,8 @@ check "its certificate is installed" in_dir ../site "$vouch" collaborator certif
 check "the package of a request is no answer" refuses "no certificate" 2 in_dir ../site "$vouch" collaborator certify --import col_col1_to_agg_cert_request.zip
 check "a strict verifier takes the server's certificate" openssl verify -x509_strict -purpose sslserver -CAfile cert/cert_chain.crt cert/server/agg_agg.example.org.crt
 check "a strict verifier takes the client's certificate" openssl verify -x509_strict -purpose sslclient -CAfile cert/ca/root-ca.crt -untrusted cert/ca/signing-ca.crt ../site/cert/client/col_col1.crt
+check "a data path may be noted with the request" in_dir ../site "$vouch" collaborator generate-cert-request -n early -d data/early -s -x
+check "and is" grep -qx "early,data/early" ../site/plan/data.yaml
 check "a data path is noted" "$vouch" collaborator create -n col1 -d "data/all.csv#0/2"
 check "the data path stands there" grep -qx "col1,data/all.csv#0/2" plan/data.yaml
 check "the plan's model is made" answers '"tensors": 4' "$vouch" plan initialize -a agg.example.org --json
@@ -82,7 +84,11 @@ sed 's/rounds_to_train: 10/rounds_to_tran: 10/' plan/plan.yaml >plan/wrong.yaml
 check "a mistake is told at its line" refuses "wrong.yaml:[0-9]*:5: .*rounds_to_train" 2 "$vouch" plan hash -p plan/wrong.yaml
 check "a missing plan is told as such" status 3 "$vouch" plan hash -p plan/none.yaml
 check "an unknown release is refused" refuses "1.5 to 1.9" 2 "$vouch" plan hash --openfl-release 0.9
-check "the workspace is packed" "$vouch" workspace export
+rm -f plan/plan_*.yaml
+check "the workspace is packed" answers "plan/plan_[0-9a-f]*.yaml" "$vouch" workspace export -o "--no-deps" -o "-q"
+check "with its plan frozen" sh -c "'$vouch' plan hash -p plan/plan_*.yaml | head -1 | cmp - hash"
+check "under its own name" test -e fed.zip -a ! -e ./--no-deps
+check "fx's -o is no file" refuses "--output other.zip" 2 "$vouch" workspace export -o other.zip
 mkdir ../other
 check "the workspace is unpacked elsewhere" in_dir ../other "$vouch" workspace import --archive ../fed/fed.zip
 check "no key travelled" test -z "$(find ../other -name '*.key' -o -name '*.crt' -o -name '*.pbuf')"
