@@ -10,6 +10,7 @@
 #define TURN_BYTES ((size_t)1 << 20) /* each way, then other connections have their turn */
 #define OUT_FULL ((size_t)64 << 10)  /* staged for one write */
 #define OUT_CAP (OUT_FULL + ((size_t)64 << 10))
+#define RECORD_SIZE ((size_t)16 << 10) /* of TLS, at most */
 #define FRAME_HEAD_SIZE 9
 #define PING_ANSWER_MS 20000
 
@@ -29,9 +30,9 @@ struct vch_h2 {
     nghttp2_session *session;
     vch_timer *alive, *grace;
     vch_buffer out;
-    size_t out_sent;
-    int64_t heard_ms; /* the last byte from the peer */
-    bool pinged;      /* and not heard since */
+    size_t out_sent, out_due; /* of `out`: what is written, and what is to be now */
+    int64_t heard_ms;         /* the last byte from the peer */
+    bool pinged;              /* and not heard since */
     bool going;
     bool over; /* close at the end of this turn */
     vouch_error why;
@@ -254,10 +255,10 @@ nghttp2_data_provider vch_h2_body_provider(vch_h2_body *body)
 /* false: the socket takes no more now, or the connection is over. */
 static bool flush(vch_h2 *h2)
 {
-    while (h2->out_sent < h2->out.size) {
+    while (h2->out_sent < h2->out_due) {
         size_t put = 0;
         vch_tls_io io = h2->o.wire.write(h2->o.wire.context, h2->out.data + h2->out_sent,
-                                         h2->out.size - h2->out_sent, &put);
+                                         h2->out_due - h2->out_sent, &put);
         if (io == VCH_TLS_IO_CLOSED)
             end(h2, VOUCH_E_NETWORK, "the connection broke");
         if (io == VCH_TLS_IO_WAIT)
@@ -266,7 +267,10 @@ static bool flush(vch_h2 *h2)
             return false;
         h2->out_sent += put;
     }
-    h2->out.size = 0;
+    h2->out.size -= h2->out_due;
+    if (h2->out.size > 0)
+        memmove(h2->out.data, h2->out.data + h2->out_due, h2->out.size);
+    h2->out_due = 0;
     h2->out_sent = 0;
     return true;
 }
@@ -286,7 +290,9 @@ static void write_some(vch_h2 *h2)
             vch_buffer_drop(&h2->out);
             return;
         }
-        done += h2->out.size;
+        /* full: more will come, so that no record need be a small one */
+        h2->out_due = h2->out.size - (is_full(h2) ? h2->out.size % RECORD_SIZE : 0);
+        done += h2->out_due;
     }
 }
 

@@ -36,6 +36,8 @@ typedef struct rig {
     char http_status[8], grpc_status[8];
     uint32_t reset_code;
     int closed_streams, half_closed, pings;
+    int odd_writes;   /* that are no multiple of a TLS record */
+    size_t data_size; /* of DATA frames */
 } rig;
 
 static vch_tls_io wire_read(void *context, void *to, size_t room, size_t *out_size)
@@ -54,6 +56,7 @@ static vch_tls_io wire_write(void *context, const void *from, size_t size, size_
 {
     rig *r = context;
     *out_size = size;
+    r->odd_writes += size % 16384 != 0;
     (void)nghttp2_session_mem_recv(r->client, from, size);
     return VCH_TLS_IO_DONE;
 }
@@ -120,6 +123,8 @@ static int client_frame(nghttp2_session *session, const nghttp2_frame *frame, vo
     rig *r = user_data;
     if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
         r->pings++;
+    if (frame->hd.type == NGHTTP2_DATA)
+        r->data_size += frame->hd.length;
     return 0;
 }
 
@@ -164,15 +169,26 @@ static void on_unary(void *context, vch_grpc_call *call, vouch_span request)
     vch_grpc_call_reply(call, request);
 }
 
+#define LONG_ANSWER ((size_t)3000001)
+
+static void on_long(void *context, vch_grpc_call *call, vouch_span request)
+{
+    static const uint8_t answer[LONG_ANSWER];
+    (void)context;
+    (void)request;
+    vch_grpc_call_reply_shared(call, (vouch_span) { answer, sizeof answer }, NULL, NULL);
+}
+
 static const vch_grpc_method methods[] = {
     { .path = "/w", .half_close = on_half_close },
     { .path = "/u", .unary = on_unary },
+    { .path = "/long", .unary = on_long },
 };
 
 static void make_server(rig *r, uint32_t streams_max, int64_t keepalive_ms)
 {
     r->options = (vch_grpc_server_options) {
-        .loop = loop, .methods = methods, .method_count = 2, .context = r
+        .loop = loop, .methods = methods, .method_count = 3, .context = r
     };
     r->conn.o = &r->options;
     r->conn.address = "test";
@@ -285,6 +301,28 @@ static void an_ordinary_exchange_stays_open(void **state)
     assert_string_equal(r.http_status, "200");
     assert_string_equal(r.grpc_status, "0");
     CHECK(r.closed_streams == 1 && r.reset_code == 0 && !r.closed);
+    rig_stop(&r);
+}
+
+/* A record, a tag and a call of the system for the few bytes between frames and records is a fifth
+ * of all of them. */
+static void a_long_answer_is_written_in_whole_records_but_its_end(void **state)
+{
+    (void)state;
+    const nghttp2_settings_entry wide = { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 8 << 20 };
+    rig r = { 0 };
+    rig_start(&r, 100);
+    CHECK(nghttp2_submit_settings(r.client, NGHTTP2_FLAG_NONE, &wide, 1) == 0);
+    CHECK(nghttp2_session_set_local_window_size(r.client, NGHTTP2_FLAG_NONE, 0, 8 << 20) == 0);
+    exchange(&r);
+    r.odd_writes = 0;
+    vouch_span body = { (const uint8_t *)"\0\0\0\0\0", 5 };
+    const nghttp2_data_provider provider = { .source.ptr = &body, .read_callback = give };
+    CHECK(ask(&r, "/long", "te", "trailers", &provider) > 0);
+    exchange(&r);
+    assert_string_equal(r.grpc_status, "0");
+    CHECK(r.data_size == LONG_ANSWER + 5);
+    CHECK(r.odd_writes == 1);
     rig_stop(&r);
 }
 
@@ -493,6 +531,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_ordinary_exchange_stays_open),
+        TEST(a_long_answer_is_written_in_whole_records_but_its_end),
         TEST(a_flood_ends_the_connection_and_less_does_not),
         TEST(rapid_resets_end_the_connection),
         TEST(streams_over_the_maximum_are_refused),
