@@ -23,6 +23,15 @@ vouch_code vch_aggregate_weights(const int32_t *sizes, size_t count, double *out
     return VOUCH_OK;
 }
 
+/* The difference is taken in the mean's own precision, and travels as float32. */
+static void subtract(const double *wide_mean, float *mean, const float *base, size_t count)
+{
+    for (size_t i = 0; wide_mean != NULL && i < count; i++)
+        mean[i] = (float)(wide_mean[i] - (double)base[i]);
+    for (size_t i = 0; wide_mean == NULL && i < count; i++)
+        mean[i] -= base[i];
+}
+
 vouch_code vch_aggregate_put(const vch_aggregate_job *job, size_t from, size_t count,
                              const double *wide_mean, float *mean, float *room, vouch_error *err)
 {
@@ -31,17 +40,12 @@ vouch_code vch_aggregate_put(const vch_aggregate_job *job, size_t from, size_t c
         vouch_code rc = base->read(base->context, from, count, room, err);
         if (rc != VOUCH_OK)
             return vouch_wrap(err, rc, "the model of the round");
+        subtract(wide_mean, mean, room, count);
+        for (size_t i = 0; !job->options->as_delta && i < count; i++)
+            mean[i] = room[i] + mean[i];
     }
-    for (size_t i = 0; i < count; i++) {
-        if (base == NULL) {
-            mean[i] = wide_mean != NULL ? (float)wide_mean[i] : mean[i];
-            continue;
-        }
-        /* The difference is taken in the mean's own precision, and travels as float32. */
-        float delta =
-            wide_mean != NULL ? (float)(wide_mean[i] - (double)room[i]) : mean[i] - room[i];
-        mean[i] = job->options->as_delta ? delta : room[i] + delta;
-    }
+    for (size_t i = 0; base == NULL && wide_mean != NULL && i < count; i++)
+        mean[i] = (float)wide_mean[i];
     return job->output->write(job->output->context, from, count, mean, err);
 }
 

@@ -186,7 +186,8 @@ static vouch_code begin_update(vch_receipt *r, const vch_named_tensor *t, const 
     options.expected = &base->shape;
     options.target = r->result.update;
     options.value_max = vch_plan_look(r->intake->plan)->limits.value_max;
-    options.square_sum = &r->square_sum;
+    if (isfinite(vch_plan_look(r->intake->plan)->limits.update_norm_max))
+        options.square_sum = &r->square_sum;
     rc = vch_values_in_new(&options, t, data_size, &r->values, err);
     if (rc != VOUCH_OK)
         return rc;

@@ -274,14 +274,31 @@ static vouch_code read_tensor(void *context, size_t from, size_t count, float *o
     return VOUCH_OK;
 }
 
-/* The aggregate of one tensor, whole: a pipeline takes no less. */
-static vouch_code write_values(void *context, size_t from, size_t count, const float *values,
-                               vouch_error *err)
+/* The aggregate of one tensor, apart and whole: a pipeline takes no less. */
+static vouch_code write_apart(void *context, size_t from, size_t count, const float *values,
+                              vouch_error *err)
 {
     (void)err;
     float *to = context;
     memcpy(to + from, values, count * sizeof *to);
     return VOUCH_OK;
+}
+
+static vouch_code check_finite(const float *values, size_t from, size_t count, vouch_error *err)
+{
+    size_t bad = 0;
+    if (vch_values_finite(values, count, &bad))
+        return VOUCH_OK;
+    return vouch_fail(err, VOUCH_E_LIMIT, "element %zu of the aggregate is not finite", from + bad);
+}
+
+/* In place, block by block: what was read of the model for it lies behind. */
+static vouch_code write_in_place(void *context, size_t from, size_t count, const float *values,
+                                 vouch_error *err)
+{
+    const vch_tensor *tensor = context;
+    memcpy(tensor->values + from, values, count * sizeof *values);
+    return check_finite(values, from, count, err);
 }
 
 typedef struct updates {
@@ -293,7 +310,9 @@ typedef struct updates {
     int32_t round; /* that the model will be of */
 } updates;
 
-static vouch_code aggregate_values(const updates *how, size_t at, vch_tensor *tensor, float *out,
+/* `apart`: room for the tensor, which gets the change, if that is what the recipe speaks of, else
+ * the values; NULL: the tensor itself becomes its successor. */
+static vouch_code aggregate_values(const updates *how, size_t at, vch_tensor *tensor, float *apart,
                                    vouch_error *err)
 {
     const vch_results_recipe *recipe = how->recipe;
@@ -304,11 +323,13 @@ static vouch_code aggregate_values(const updates *how, size_t at, vch_tensor *te
     const vch_aggregate_options options = { .function = recipe->function,
                                             .sum = recipe->sum,
                                             .base = recipe->from_delta ? &base : NULL,
-                                            .as_delta = recipe->from_delta,
+                                            .as_delta = apart != NULL && recipe->from_delta,
                                             .step = recipe->step,
                                             .tensor_name = tensor->name,
                                             .memory = recipe->state == NULL ? NULL : &memory };
-    const vch_aggregate_output output = { .context = out, .write = write_values };
+    vch_aggregate_output output = { .context = tensor, .write = write_in_place };
+    if (apart != NULL)
+        output = (vch_aggregate_output) { .context = apart, .write = write_apart };
     return vch_aggregate_tensor(&options, how->members, how->count, tensor->shape.count, &output,
                                 err);
 }
@@ -345,11 +366,10 @@ static vouch_code replace(const updates *how, size_t at, vch_tensor *tensor, flo
     return rc;
 }
 
-/* Where nobody asks what the model was, and nothing changes it on its way. */
+/* Where nobody asks what changed, and nothing is lost on the way. */
 static bool is_in_place(const updates *how)
 {
-    return !how->recipe->from_delta && how->recipe->deltas == NULL
-           && vch_pipeline_streams(how->pipeline);
+    return how->recipe->deltas == NULL && vch_pipeline_streams(how->pipeline);
 }
 
 static vouch_code aggregate_apart(const updates *how, size_t at, vch_tensor *tensor,
@@ -361,22 +381,20 @@ static vouch_code aggregate_apart(const updates *how, size_t at, vch_tensor *ten
     vouch_code rc = aggregate_values(how, at, tensor, values, err);
     if (rc != VOUCH_OK)
         return rc;
-    return how->recipe->from_delta ? apply_delta(how, at, tensor, values, err)
-                                   : replace(how, at, tensor, values, err);
+    rc = how->recipe->from_delta ? apply_delta(how, at, tensor, values, err)
+                                 : replace(how, at, tensor, values, err);
+    return rc == VOUCH_OK ? check_finite(tensor->values, 0, tensor->shape.count, err) : rc;
 }
 
 static vouch_code aggregate_one(updates *how, size_t at, vch_tensor *tensor, vouch_error *err)
 {
     size_t count = tensor->shape.count;
-    size_t bad = 0;
     for (size_t i = 0; i < how->count; i++) {
         if (how->views[i].offsets != NULL)
             how->views[i].offset = how->views[i].offsets[at];
     }
-    vouch_code rc = is_in_place(how) ? aggregate_values(how, at, tensor, tensor->values, err)
+    vouch_code rc = is_in_place(how) ? aggregate_values(how, at, tensor, NULL, err)
                                      : aggregate_apart(how, at, tensor, err);
-    if (rc == VOUCH_OK && !vch_values_finite(tensor->values, count, &bad))
-        rc = vouch_fail(err, VOUCH_E_LIMIT, "element %zu of the aggregate is not finite", bad);
     for (size_t i = 0; i < how->count; i++)
         how->views[i].offset += count * sizeof(float);
     return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "aggregating tensor '%s'", tensor->name);
