@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "host/block_writer.h"
 
 #define READ_STEP ((size_t)64 * 1024)
 
@@ -143,28 +144,23 @@ vouch_code vch_file_read_secret(const char *path, size_t cap, vch_secret *out, v
     return VOUCH_OK;
 }
 
-static vouch_code write_all(int fd, const char *path, vouch_span bytes, vouch_error *err)
-{
-    size_t done = 0;
-    while (done < bytes.size) {
-        ssize_t n = write(fd, bytes.data + done, bytes.size - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return fail_errno(err, "writing", path, errno);
-        done += (size_t)n;
-    }
-    return VOUCH_OK;
-}
-
 struct vch_file_part {
-    int fd;
-    const char *path;
+    vch_block_writer out;
 };
 
 vouch_code vch_file_put(vch_file_part *to, vouch_span bytes, vouch_error *err)
 {
-    return write_all(to->fd, to->path, bytes, err);
+    return vch_block_writer_put(&to->out, bytes, err);
+}
+
+void vch_file_expect(const vch_file_part *to, uint64_t size)
+{
+#ifdef FALLOC_FL_KEEP_SIZE
+    (void)fallocate(to->out.fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+#else
+    (void)to;
+    (void)size;
+#endif
 }
 
 vouch_code vch_dir_sync(const char *path, vouch_error *err)
@@ -197,8 +193,13 @@ vouch_code vch_file_write_parts(const char *path, mode_t mode,
     VCH_SCOPED(drop_fd) int fd = mkostemp(temporary, O_CLOEXEC); /* exclusive, mode 0600 */
     if (fd < 0)
         return fail_errno(err, "writing", path, errno);
-    vch_file_part to = { fd, path };
-    vouch_code rc = parts(context, &to, err);
+    vch_file_part to;
+    vouch_code rc = vch_block_writer_init(&to.out, fd, path, err);
+    if (rc == VOUCH_OK)
+        rc = parts(context, &to, err);
+    if (rc == VOUCH_OK)
+        rc = vch_block_writer_flush(&to.out, err);
+    vch_block_writer_drop(&to.out);
     if (rc == VOUCH_OK && (fchmod(fd, mode) != 0 || fsync(fd) != 0))
         rc = fail_errno(err, "writing", path, errno);
     if (rc == VOUCH_OK && rename(temporary, path) != 0)

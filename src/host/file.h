@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buffer.h"
@@ -45,6 +46,10 @@ VOUCH_MUST_CHECK vouch_code vch_file_write_parts(const char *path, mode_t mode,
                                                                      vouch_error *err),
                                                  void *context, vouch_error *err);
 VOUCH_MUST_CHECK vouch_code vch_file_put(vch_file_part *to, vouch_span bytes, vouch_error *err);
+
+/* At least so many bytes will come: the disk is asked for their space at once, which is cheaper than
+ * a block at a time. Called before the first part, if at all; a disk that cannot is as good. */
+void vch_file_expect(const vch_file_part *to, uint64_t size);
 
 /* Is there something at `path`? False also when it cannot be told. */
 bool vch_file_exists(const char *path);

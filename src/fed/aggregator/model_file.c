@@ -181,6 +181,8 @@ static vouch_code put_model(void *context, vch_file_part *to, vouch_error *err)
 {
     writing *w = context;
     w->to = to;
+    if (vch_pipeline_streams(w->pipeline)) /* the values as they are, and more */
+        vch_file_expect(to, w->model->data_size);
     return vch_model_write_parts(w->model, w->pipeline, put_part, w, err);
 }
 
