@@ -19,6 +19,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import openfl_habits as habits  # noqa: E402
 import openfl_peer as peer  # noqa: E402
 from openfl_attested import Stage  # noqa: E402
 from openfl_peer import LOG, NAMES, Process, Site, tap  # noqa: E402
@@ -155,6 +156,38 @@ def both_compute_the_same_hash_of_the_plan():
         site = ENV[name]
         real = Site(site.directory, ENV["fx"].parent).run("python", "-c", code).split()[-1]
         assert site.run("vouch", "plan", "hash", *OUR_RELEASE).split()[0] == real, name
+
+
+def desk(name, label):
+    return habits.Desk(ENV[name], STAGE / f"{name}-{label}", ENV["fx"], PROGRAMS)
+
+
+def both_freeze_a_plan_to_the_same_file():
+    for name in ("ours", "theirs"):
+        habits.freeze_alike(desk(name, "frozen-by-them"), desk(name, "frozen-by-us"), RELEASE)
+
+
+def each_goes_on_with_the_plans_that_the_other_saved():
+    for name in ("ours", "theirs"):
+        habits.keep_plans_by_turns(desk(name, "plans"), RELEASE)
+
+
+def each_signs_what_the_other_asked_for_with_the_authority_of_either():
+    for name in ("ours", "theirs"):
+        habits.certify_by_turns(desk(name, "turns"))
+
+
+def each_notes_where_data_lies_beside_what_the_other_noted():
+    for name in ("ours", "theirs"):
+        habits.note_data_by_turns(desk(name, "noted"), RELEASE)
+
+
+def both_save_the_same_arrays_of_a_model_that_either_aggregator_made():
+    ENV["real"][1].result()
+    python = ENV["fx"].parent / "python"
+    for site, model in ((ENV["real"][0], "save/last.pbuf"), (Site(STAGE / "plain", PROGRAMS), "save/final.pbuf")):
+        saver = habits.Desk(site, STAGE / f"{site.directory.name}-native", ENV["fx"], PROGRAMS)
+        habits.save_models_alike(saver, python, model, RELEASE)
 
 
 # What hides nothing or has no fixed shape is refused, not hashed: Flower, XGBoost's trees, a plan of no tasks.
@@ -474,9 +507,14 @@ THEN = (
     each_unpacks_the_workspace_that_the_other_packed,
     both_compute_the_same_hash_of_the_plan,
     every_plan_that_the_release_ships_has_the_same_hash_and_port,
+    both_freeze_a_plan_to_the_same_file,
+    each_goes_on_with_the_plans_that_the_other_saved,
+    each_signs_what_the_other_asked_for_with_the_authority_of_either,
+    each_notes_where_data_lies_beside_what_the_other_noted,
     our_ping_reaches_the_real_aggregator_and_theirs_ours,
     both_compute_the_same_hash_of_a_data_set,
     real_collaborators_and_our_aggregator_end_with_the_real_ones_model_bit_for_bit,
+    both_save_the_same_arrays_of_a_model_that_either_aggregator_made,
     real_collaborators_that_send_deltas_end_with_the_real_ones_model_bit_for_bit,
     one_collaborator_moves_and_the_model_is_bit_for_bit_the_same,
     all_have_moved_and_the_model_is_bit_for_bit_the_same,

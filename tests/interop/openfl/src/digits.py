@@ -53,6 +53,10 @@ class DigitsTaskRunner(TaskRunner):
         self.weight = np.asarray(tensor_dict["layer0.weight"], dtype=np.float32)
         self.bias = np.asarray(tensor_dict["layer0.bias"], dtype=np.float32)
 
+    def save_native(self, filepath, **kwargs):
+        with open(filepath, "wb") as file:
+            np.savez(file, **self.get_tensor_dict())
+
     def reset_opt_vars(self):
         pass
 
