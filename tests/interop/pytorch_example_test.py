@@ -13,7 +13,8 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 import tap  # noqa: E402
-from federation import AGGREGATOR, CHECKOUT, Process, free_port, make_sites  # noqa: E402
+from federation import AGGREGATOR, CHECKOUT, Process, make_sites  # noqa: E402
+from ports import free_port  # noqa: E402
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-pytorch-"))
