@@ -280,6 +280,8 @@ static vouch_code open_metrics(service *s, vouch_error *err)
             return vouch_fail(err, VOUCH_E_IO, "cannot write '%s'", ROUNDS_FILE);
     }
     s->metrics = (vch_metrics) { .lines = s->rt->out,
+                                 .sentences = s->site.view->release->metric_sentences,
+                                 .best = s->site.view->release->metric_lines,
                                  .json = s->metrics_file,
                                  .rounds = s->rounds_file,
                                  .is_numbered = s->site.view->release->round_metrics_numbered };

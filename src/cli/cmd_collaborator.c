@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "cli/commands.h"
 #include "cli/endpoint.h"
+#include "cli/own_metrics.h"
 #include "cli/runner_file.h"
 #include "cli/site.h"
 #include "cli/site_policy.h"
@@ -94,6 +95,7 @@ typedef struct client {
     vch_timer *care;
     vch_site_policy *policy;
     vch_endpoint aggregator;
+    vch_own_metrics metrics;
     bool stopping;
 } client;
 
@@ -101,6 +103,7 @@ static void drop_client(client *c)
 {
     vch_collaborator_free(c->collaborator);
     vch_keep_close(c->keep);
+    vch_own_metrics_drop(&c->metrics);
     vch_timer_free(c->care);
     for (size_t i = 0; i < sizeof c->signals / sizeof *c->signals; i++)
         vch_signal_free(c->signals[i]);
@@ -260,6 +263,8 @@ static vouch_code take_part(client *c, const values *v, vouch_error *err)
         rc = vch_site_enter(&c->site_options, &c->site, err);
     if (rc == VOUCH_OK)
         rc = open_keep(c, v->state, err);
+    if (rc == VOUCH_OK)
+        rc = vch_own_metrics_open(c->rt, c->site.view, c->site_options.name, &c->metrics, err);
     if (rc != VOUCH_OK)
         return rc;
     const vch_collaborator_options how = { .plan = c->site.plan,
@@ -271,6 +276,9 @@ static vouch_code take_part(client *c, const values *v, vouch_error *err)
                                            .connect = connect_anew,
                                            .connect_context = c,
                                            .stands = stands,
+                                           .reported = vch_own_metrics_put,
+                                           .turn_done = vch_own_metrics_end_turn,
+                                           .reported_context = &c->metrics,
                                            .random = draw };
     rc = vch_collaborator_new(&how, &c->collaborator, err);
     if (rc == VOUCH_OK)

@@ -23,7 +23,8 @@ PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-plain-"))
 NAMES = ("col1", "col2", "col3")
 LOG = ("--log-format", "json", "--log-level", "info")
-LOGS = {"    db_store_rounds: 2\n": "    db_store_rounds: 2\n    write_logs: true\n"}
+LOGS = {"    db_store_rounds: 2\n": "    db_store_rounds: 2\n    write_logs: true\n",
+        "db_store_rounds: 1}": "db_store_rounds: 1, write_logs: true}"}
 STRAGGLERS = """straggler_handling_policy:
   template: openfl.component.aggregator.straggler_handling.CutoffTimePolicy
   settings: {straggler_cutoff_time: 1, minimum_reporting: 2}
@@ -109,6 +110,11 @@ def every_metric_is_a_line_and_a_json_object():
     assert [r["round_number"] for r in rounds] == list(range(6)) and rounds[5]["elapsed_seconds"] > 0, rounds
     assert {f"aggregator/{o['task_name']}/{o['metric_name']}": o["metric_value"] for o in last} == \
         {k: v for k, v in rounds[5].items() if "/" in k}, rounds[5]
+    own = [json.loads(line) for line in (ENV["col1"] / "logs/col1_metrics.txt").read_text().splitlines()]
+    assert [r["round_number"] for r in own] == list(range(6)), own
+    assert [{k: r[k] for k in r if "/" in k} for r in own] == \
+        [{f"col1/{o['task_name']}/{o['metric_name']}": o["metric_value"] for o in objects
+          if (o["metric_origin"], o["round"]) == ("col1", n)} for n in range(6)], own
     # two members in rounds 0 and 1, each three metrics, and their means
     assert len([o for o in objects if o["round"] == 0]) == 9
 

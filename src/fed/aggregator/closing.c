@@ -88,6 +88,8 @@ static vouch_code save_start_of_round(vch_aggregator *a, vch_closing *end, vouch
         end->best = end->score;
         end->has_best = true;
         vouch_code rc = vch_aggregator_save(a, a->view->best_state_path, &a->model, err);
+        if (rc == VOUCH_OK && a->options.metrics != NULL && a->options.keep_models)
+            rc = vch_metrics_best(a->options.metrics, a->model.round, end->score, err);
         if (rc != VOUCH_OK)
             return rc;
     }

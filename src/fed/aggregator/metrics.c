@@ -7,6 +7,7 @@
 #include "base/scope.h"
 
 #define REPORT_CAP ((size_t)16 << 10)
+#define METRIC "METRIC   " /* the level, as wide as OpenFL's log has it */
 
 static void write_text(vch_buffer *out, const char *text)
 {
@@ -100,6 +101,39 @@ void vch_metric_report_say(const vch_metric_report *report, vch_buffer *out)
     vch_buffer_u8(out, '}');
 }
 
+/* Text without quotes: what could end the line or steer a terminal is escaped. */
+static void tell_text(vch_buffer *out, const char *text)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
+        if (*c < 0x20 || *c == 0x7F)
+            vch_buffer_append_fmt(out, "\\x%02x", *c);
+        else
+            vch_buffer_u8(out, *c);
+    }
+}
+
+/* Python's name of the function's object, but for its address: metrics are always so aggregated. */
+#define MEAN_OBJECT                                                                                \
+    "<openfl.interface.aggregation_functions.weighted_average.WeightedAverage object at 0x0>"
+
+void vch_metric_report_tell(const vch_metric_report *report, vch_buffer *out)
+{
+    vch_buffer_append_fmt(out, "Round %d, ", report->round);
+    if (is_mean(report)) {
+        vch_buffer_append_str(out, "aggregator: ");
+        tell_text(out, report->task);
+        vch_buffer_append_str(out, " " MEAN_OBJECT " ");
+    } else {
+        vch_buffer_append_str(out, "collaborator ");
+        tell_text(out, report->origin);
+        vch_buffer_u8(out, ' ');
+        tell_text(out, report->task);
+        vch_buffer_append_str(out, " result ");
+    }
+    tell_text(out, report->metric);
+    vch_buffer_append_fmt(out, ":\t%f", report->value);
+}
+
 static vouch_code put_line(FILE *to, const char *before, vch_buffer *text, const char *what,
                            vouch_error *err)
 {
@@ -112,7 +146,30 @@ static vouch_code put_line(FILE *to, const char *before, vch_buffer *text, const
     return VOUCH_OK;
 }
 
-static void add_mean(vch_metrics *metrics, const vch_metric_report *report)
+vouch_code vch_metric_report_sending(const vch_metric_report *report, FILE *lines, vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer text = vch_buffer_with_cap(REPORT_CAP);
+    vch_buffer_append_fmt(&text, "Round %d, collaborator ", report->round);
+    tell_text(&text, report->origin);
+    vch_buffer_append_str(&text, " is sending metric for task ");
+    tell_text(&text, report->task);
+    vch_buffer_append_str(&text, ": ");
+    tell_text(&text, report->metric);
+    vch_buffer_append_fmt(&text, "\t%f", report->value);
+    return put_line(lines, METRIC, &text, "a METRIC line", err);
+}
+
+vouch_code vch_metrics_best(const vch_metrics *metrics, int32_t round, double score,
+                            vouch_error *err)
+{
+    VCH_SCOPED(vch_buffer_drop) vch_buffer text = vch_buffer_with_cap(REPORT_CAP);
+    if (metrics->lines == NULL || !metrics->best)
+        return VOUCH_OK;
+    vch_buffer_append_fmt(&text, "Round %d: saved the best model with score %f", round, score);
+    return put_line(metrics->lines, METRIC, &text, "a METRIC line", err);
+}
+
+void vch_metrics_note(vch_metrics *metrics, const vch_metric_report *report)
 {
     VCH_SCOPED(vch_buffer_drop) vch_buffer key = vch_buffer_with_cap(REPORT_CAP);
     if (metrics->round.cap == 0)
@@ -130,14 +187,17 @@ vouch_code vch_metrics_put(vch_metrics *metrics, const vch_metric_report *report
     VCH_SCOPED(vch_buffer_drop) vch_buffer said = vch_buffer_with_cap(REPORT_CAP);
     VCH_SCOPED(vch_buffer_drop) vch_buffer json = vch_buffer_with_cap(REPORT_CAP);
     vouch_code rc = VOUCH_OK;
-    vch_metric_report_say(report, &said);
+    if (metrics->sentences)
+        vch_metric_report_tell(report, &said);
+    else
+        vch_metric_report_say(report, &said);
     vch_metric_report_write(report, &json);
     if (metrics->lines != NULL)
-        rc = put_line(metrics->lines, "METRIC   ", &said, "a METRIC line", err);
+        rc = put_line(metrics->lines, METRIC, &said, "a METRIC line", err);
     if (rc == VOUCH_OK && metrics->json != NULL)
         rc = put_line(metrics->json, "", &json, "the metrics file", err);
     if (rc == VOUCH_OK && metrics->rounds != NULL && is_mean(report))
-        add_mean(metrics, report);
+        vch_metrics_note(metrics, report);
     return rc;
 }
 

@@ -7,6 +7,7 @@
 #include "fed/collaborator/calls.h"
 #include "fed/collaborator/global_model.h"
 #include "fed/collaborator/outgoing.h"
+#include "host/clock.h"
 
 struct vch_collaborator {
     vch_collaborator_options options;
@@ -178,6 +179,8 @@ static void log_task(const vch_collaborator *c, const vch_plan_task *task, int32
         vch_log(c->options.log, VCH_LOG_INFO, "task.done", VCH_STR("task", task->name),
                 VCH_INT("round", round), VCH_STR("metric", outcome->metric[i].name),
                 VCH_STR("value", value));
+        if (c->options.reported != NULL)
+            c->options.reported(c->options.reported_context, task, round, &outcome->metric[i]);
     }
 }
 
@@ -279,9 +282,13 @@ static vouch_code take_turn(vch_collaborator *c, bool *out_quit, vouch_error *er
         *out_quit = rc == VOUCH_OK;
         return rc;
     }
+    int64_t began_ms = vch_clock_monotonic_ms();
     rc = check_round(c, tasks->round, err);
     for (size_t i = 0; rc == VOUCH_OK && i < tasks->task_count; i++)
         rc = run_task(c, tasks->task[i].name, tasks->round, err);
+    if (rc == VOUCH_OK && tasks->task_count > 0 && c->options.turn_done != NULL)
+        c->options.turn_done(c->options.reported_context, tasks->round,
+                             vch_clock_monotonic_ms() - began_ms);
     if (rc == VOUCH_OK && tasks->task_count == 0 && tasks->sleep_s > 0) {
         int64_t seconds = tasks->sleep_s > 3600 ? 3600 : tasks->sleep_s;
         rc = vch_calls_wait(&c->calls, seconds * 1000, err);

@@ -37,6 +37,13 @@ typedef struct vch_collaborator_options {
      * NULL: as long as the connection does. */
     bool (*stands)(void *context, void *session);
 
+    /* A metric of a task that was done just now, before it is sent. NULL: nobody asks. */
+    void (*reported)(void *context, const vch_plan_task *task, int32_t round,
+                     const vch_task_metric *metric);
+    /* All tasks that were handed out at once are done; it took so long. NULL: nobody asks. */
+    void (*turn_done)(void *context, int32_t round, int64_t took_ms);
+    void *reported_context;
+
     /* A random number, for jitter only. */
     uint32_t (*random)(void *context);
     void *random_context;

@@ -130,7 +130,7 @@ typedef struct vch_plan_view {
     bool evaluates; /* the selected task group is called `evaluation`: nothing is trained or kept */
     uint32_t aggregator_store_rounds;
     const char *single_col_cert_common_name; /* "" if none */
-    bool write_logs;
+    bool write_logs, collaborator_write_logs;
     bool model_from_delta;                           /* see vch_aggregate_options.base */
     bool attest_aggregator, attest_aggregator_given; /* enable_remote_attestation, if it is there */
 

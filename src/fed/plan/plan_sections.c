@@ -265,6 +265,7 @@ static void read_collaborator(vch_plan *p, vch_faults *faults)
     p->view.delta_updates = delta_updates(p, &v, faults);
     p->view.attest_collaborator = flag(v.attest, "enable_remote_attestation", false, faults);
     p->view.attest_collaborator_given = v.attest != NULL;
+    p->view.collaborator_write_logs = flag(v.write_logs, "write_logs", false, faults);
     refuse_secure_aggregation(v.secure, faults);
     warn_no_effect(v.callbacks, "callbacks", faults);
     warn_no_effect(v.log_memory, "log_memory_usage", faults);

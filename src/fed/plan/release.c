@@ -121,8 +121,12 @@ static const struct {
 
 /* In the order of R15 to R19. */
 static const vch_release releases[] = {
-    { .name = "1.5", .always_delta = true, .last_is_result = true },
-    { .name = "1.6", .always_delta = true, .last_is_result = true },
+    { .name = "1.5",
+      .always_delta = true,
+      .last_is_result = true,
+      .metric_sentences = true,
+      .metric_lines = true },
+    { .name = "1.6", .always_delta = true, .last_is_result = true, .metric_lines = true },
     { .name = "1.7", .round_metrics = true },
     { .name = "1.8", .round_metrics = true },
     { .name = "1.9", .float32_sum = true, .round_metrics = true, .round_metrics_numbered = true },

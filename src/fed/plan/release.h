@@ -18,6 +18,8 @@ typedef struct vch_release {
     bool always_delta;  /* the new model is base + float32(mean - base) in any case */
     bool round_metrics; /* write_logs: the means of each round, in logs/aggregator_metrics.txt */
     bool round_metrics_numbered; /* ... with the round's number and seconds */
+    bool metric_sentences;       /* METRIC lines are sentences, not Python dicts */
+    bool metric_lines;   /* there are METRIC lines: at a collaborator and of the best model, too */
     bool last_is_result; /* last_state_path is what the round made, not what it started from */
 } vch_release;
 

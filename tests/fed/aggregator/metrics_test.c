@@ -34,6 +34,35 @@ static void a_metric_goes_to_people_and_to_a_file(void **state)
     free(text[1]);
 }
 
+/* Seen in the log of 1.5.1, whose collaborator's name there is the last of the sorted tags. */
+static void until_openfl_1_6_a_metric_is_told_in_its_words(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    char *text = NULL;
+    size_t size;
+    vch_metrics m = { .lines = open_memstream(&text, &size), .sentences = true };
+    vch_metric_report mean = sample;
+    mean.origin = VCH_METRIC_MEAN;
+    mean.value = 0.9312499761581421;
+    CHECK_OK(vch_metrics_put(&m, &sample, &err), &err);
+    CHECK_OK(vch_metrics_put(&m, &mean, &err), &err);
+    CHECK_OK(vch_metrics_best(&m, 3, 0.5, &err), &err); /* nobody wants it */
+    m.best = true;
+    CHECK_OK(vch_metrics_best(&m, 3, 0.5, &err), &err);
+    CHECK_OK(vch_metric_report_sending(&sample, m.lines, &err), &err);
+    (void)fclose(m.lines);
+    assert_string_equal(
+        text,
+        "METRIC   Round 3, collaborator col1 train result loss:\t0.250000\n"
+        "METRIC   Round 3, aggregator: train "
+        "<openfl.interface.aggregation_functions.weighted_average."
+        "WeightedAverage object at 0x0> loss:\t0.931250\n"
+        "METRIC   Round 3: saved the best model with score 0.500000\n"
+        "METRIC   Round 3, collaborator col1 is sending metric for task train: loss\t0.250000\n");
+    free(text);
+}
+
 static void names_that_a_peer_chose_cannot_break_the_line(void **state)
 {
     (void)state;
@@ -51,6 +80,11 @@ static void names_that_a_peer_chose_cannot_break_the_line(void **state)
     vch_metric_report_say(&hostile, &out);
     text = vch_buffer_text(&out);
     CHECK(text != NULL && strstr(text, "'a\\'\\\\\\x0a\\x1b'") != NULL);
+    vch_buffer_drop(&out);
+    out = vch_buffer_with_cap(1024);
+    vch_metric_report_tell(&hostile, &out);
+    text = vch_buffer_text(&out);
+    CHECK(text != NULL && strstr(text, "result a'\\\\x0a\\x1b:") != NULL);
     vch_buffer_drop(&out);
 }
 
@@ -136,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_metric_goes_to_people_and_to_a_file),
+        TEST(until_openfl_1_6_a_metric_is_told_in_its_words),
         TEST(names_that_a_peer_chose_cannot_break_the_line),
         TEST(a_mean_that_overflowed_leaves_the_file_json),
         TEST(lines_are_those_of_openfl),
