@@ -3,6 +3,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -211,6 +212,14 @@ def copy_of(site, directory, **plan):
     other.port = free_port()
     (other / "plan/plan.yaml").write_text(plan_text(port=other.port, **plan))
     return other
+
+
+def give_rounds(site, rounds):
+    """The one line that a federation changes to train on."""
+    plan = site / "plan/plan.yaml"
+    text, count = re.subn(r"rounds_to_train: \d+", f"rounds_to_train: {rounds}", plan.read_text())
+    assert count == 1, plan
+    plan.write_text(text)
 
 
 def start(runs, environment=None):
