@@ -35,12 +35,16 @@ def freeze_alike(one, other, release):
     assert found[0] == found[1], found
 
 
-def in_use(desk, release):
-    words = ("plan", "print") if peer.number(release) < (1, 8) else ("plan", "show")
-    both = [desk.fx(*words), desk.vouch("plan", "show")]
-    names = [text.rsplit("The current plan is: ", 1)[1].split()[0] for text in both]
-    assert names[0] == names[1], both
-    return names[0]
+def ours_in_use(desk):
+    return _name_in(desk.vouch("plan", "show"))
+
+
+def theirs_in_use(desk, release):
+    return _name_in(desk.fx("plan", "print" if peer.number(release) < (1, 8) else "show"))
+
+
+def _name_in(text):
+    return text.rsplit("The current plan is: ", 1)[1].split()[0]
 
 
 def keep_plans_by_turns(desk, release):
@@ -51,20 +55,17 @@ def keep_plans_by_turns(desk, release):
     desk.vouch("plan", "save", "-n", "default")
     plan.write_text(second)
     desk.fx("plan", "save", "-n", "second")
-    assert in_use(desk, release) == "second"
+    assert ours_in_use(desk) == "second"
     plan.write_text(third)
     desk.vouch("plan", "save", "-n", "third")
-    assert in_use(desk, release) == "third"
+    assert theirs_in_use(desk, release) == "third"
     desk.fx("plan", "switch", "-n", "default")
-    assert (plan.read_text(), in_use(desk, release)) == (first, "default")
+    assert (plan.read_text(), ours_in_use(desk)) == (first, "default")
     desk.vouch("plan", "switch", "-n", "second")
-    assert (plan.read_text(), in_use(desk, release)) == (second, "second")
-    desk.fx("plan", "switch", "-n", "third")
-    assert (plan.read_text(), in_use(desk, release)) == (third, "third")
-    desk.fx("plan", "remove", "-n", "third")
-    assert (plan.read_text(), in_use(desk, release)) == (first, "default")
-    desk.vouch("plan", "remove", "-n", "second")
-    assert in_use(desk, release) == "default"
+    assert (plan.read_text(), theirs_in_use(desk, release)) == (second, "second")
+    desk.fx("plan", "remove", "-n", "second")
+    assert (plan.read_text(), ours_in_use(desk)) == (first, "default")
+    desk.vouch("plan", "remove", "-n", "third")
     assert [p.name for p in (desk / "plan/plans").iterdir()] == ["default"]
 
 
