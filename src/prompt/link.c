@@ -73,8 +73,9 @@ vouch_code vch_link_words(int argc, char *argv[], char *out[], int *out_count, v
         return vouch_fail(err, VOUCH_E_CONFIG, "no log level '%.40s': debug, info, warn or error",
                           level);
     bool verb = at + 1 < argc && argv[at][0] != '-' && argv[at + 1][0] != '-';
+    static char version[] = "--version"; /* -v is OpenFL's word for it since 1.8 */
     for (int i = at; i < argc; i++) {
-        out[count++] = argv[i];
+        out[count++] = i == at && strcmp(argv[i], "-v") == 0 ? version : argv[i];
         if (verb && i == at + 1 && !names_level(argc - at, argv + at))
             out[count++] = option;
     }

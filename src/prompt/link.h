@@ -1,6 +1,6 @@
 /*
  * A program called through a link of another program's name: `fx`, OpenFL's. It then calls itself so in
- * what it prints, takes what `fx` takes before its verb (-l LEVEL, --log-level LEVEL, --no-warnings),
+ * what it prints, takes what `fx` takes before its verb (-l LEVEL, --log-level LEVEL, --no-warnings, -v),
  * and logs from `info` on, as `fx` does.
  */
 #ifndef VCH_PROMPT_LINK_H
