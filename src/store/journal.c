@@ -24,6 +24,7 @@ struct vch_journal {
     vch_journal_file file;
     vch_buffer added; /* records for the next commit, as the body will have them */
     bool spoilt;
+    bool looks; /* changes nothing */
 };
 
 static vouch_code find_last(void *context, const char *name, vouch_error *err)
@@ -57,7 +58,7 @@ static vouch_code replay(const vch_journal *j, vouch_span body, vouch_error *err
     return VOUCH_OK;
 }
 
-/* All commits of one file; what the last file has half is cut off. */
+/* All commits of one file; what the last file has half is cut off, unless it is only looked at. */
 static vouch_code read_commits(vch_journal *j, bool is_last, vouch_error *err)
 {
     for (;;) {
@@ -74,7 +75,7 @@ static vouch_code read_commits(vch_journal *j, bool is_last, vouch_error *err)
             return vouch_wrap(err, rc, "'%s', byte %llu", j->file.path,
                               (unsigned long long)j->file.place);
         if (found == VCH_JOURNAL_TORN)
-            return vch_journal_file_cut(&j->file, err);
+            return j->looks ? VOUCH_OK : vch_journal_file_cut(&j->file, err);
         if (found == VCH_JOURNAL_END)
             return VOUCH_OK;
     }
@@ -101,12 +102,15 @@ static vouch_code read_files(vch_journal *j, vouch_error *err)
     return VOUCH_OK;
 }
 
-vouch_code vch_journal_open(const vch_journal_options *options, vch_journal **out, vouch_error *err)
+/* The object, with everything that there is replayed. */
+static vouch_code read_all(const vch_journal_options *options, bool looks, vch_journal **out,
+                           vouch_error *err)
 {
     VCH_SCOPED(vch_journal_drop) vch_journal *j = calloc(1, sizeof *j);
     if (j == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for a journal");
     j->options = *options;
+    j->looks = looks;
     j->file.fd = -1;
     j->added = vch_buffer_with_cap(VCH_JOURNAL_COMMIT_MAX);
     vouch_code rc = vch_dir_list(options->directory, find_last, j, err);
@@ -114,6 +118,21 @@ vouch_code vch_journal_open(const vch_journal_options *options, vch_journal **ou
         rc = vouch_fail(err, VOUCH_E_LIMIT, "more than %d journal files", FILES_MAX);
     if (rc == VOUCH_OK)
         rc = read_files(j, err);
+    if (rc == VOUCH_OK)
+        *out = VCH_MOVE(j);
+    return rc;
+}
+
+vouch_code vch_journal_look(const vch_journal_options *options, vouch_error *err)
+{
+    VCH_SCOPED(vch_journal_drop) vch_journal *j = NULL;
+    return read_all(options, true, &j, err);
+}
+
+vouch_code vch_journal_open(const vch_journal_options *options, vch_journal **out, vouch_error *err)
+{
+    VCH_SCOPED(vch_journal_drop) vch_journal *j = NULL;
+    vouch_code rc = read_all(options, false, &j, err);
     if (rc != VOUCH_OK)
         return rc;
     uint8_t before[VCH_SHA256_SIZE];

@@ -44,6 +44,8 @@ typedef struct vch_journal_options {
  */
 VOUCH_MUST_CHECK vouch_code vch_journal_open(const vch_journal_options *options, vch_journal **out,
                                              vouch_error *err);
+/* Read what there is and change nothing. Fails as above. */
+VOUCH_MUST_CHECK vouch_code vch_journal_look(const vch_journal_options *options, vouch_error *err);
 void vch_journal_close(vch_journal *j); /* what was not committed is forgotten */
 VCH_DEFINE_DROP(vch_journal_drop, vch_journal, vch_journal_close)
 

@@ -150,8 +150,9 @@ static vouch_code create_file(vch_sealed *s, vouch_error *err)
                : rc;
 }
 
-vouch_code vch_sealed_new(const vch_sealed_options *options, uint64_t size, vch_sealed **out,
-                          vouch_error *err)
+vouch_code vch_sealed_begin(const vch_sealed_options *options, uint64_t size,
+                            const uint8_t salt[static VCH_SEAL_SALT_SIZE], vch_sealed **out,
+                            vouch_error *err)
 {
     VCH_SCOPED(vch_sealed_drop) vch_sealed *s = NULL;
     if (size > SIZE_MAX_CONTENT)
@@ -159,12 +160,11 @@ vouch_code vch_sealed_new(const vch_sealed_options *options, uint64_t size, vch_
                           (unsigned long long)size);
     vouch_code rc = make(options, &s, err);
     if (rc == VOUCH_OK)
-        rc = vch_random_bytes(s->stamp.salt, sizeof s->stamp.salt, err);
-    if (rc == VOUCH_OK)
-        rc = vch_gmac_new(s->stamp.salt, &s->gmac, err);
+        rc = vch_gmac_new(salt, &s->gmac, err);
     if (rc != VOUCH_OK)
         return rc;
     s->stamp.size = size;
+    memcpy(s->stamp.salt, salt, sizeof s->stamp.salt);
     rc = derive(s, options, err);
     if (rc == VOUCH_OK)
         rc = make_header(s, err);
@@ -182,6 +182,14 @@ vouch_code vch_sealed_new(const vch_sealed_options *options, uint64_t size, vch_
     }
     *out = VCH_MOVE(s);
     return VOUCH_OK;
+}
+
+vouch_code vch_sealed_new(const vch_sealed_options *options, uint64_t size, vch_sealed **out,
+                          vouch_error *err)
+{
+    uint8_t salt[VCH_SEAL_SALT_SIZE];
+    vouch_code rc = vch_random_bytes(salt, sizeof salt, err);
+    return rc == VOUCH_OK ? vch_sealed_begin(options, size, salt, out, err) : rc;
 }
 
 vouch_code vch_sealed_finish(vch_sealed *s, vouch_error *err)
@@ -221,31 +229,44 @@ vouch_code vch_sealed_publish(vch_sealed *s, vouch_error *err)
     return VOUCH_OK;
 }
 
-/* Is it what `stamp` and purpose say? Its bytes are kept in s->header. */
-static vouch_code read_header(vch_sealed *s, vouch_error *err)
-{
-    uint8_t salt[VCH_SEAL_SALT_SIZE];
-    char magic[MAGIC_SIZE];
+/* What a header says, before anything of it is believed. */
+typedef struct said {
+    uint64_t mode;
     char purpose[VCH_SEALED_PURPOSE_SIZE];
+    uint64_t size;
+    uint8_t salt[VCH_SEAL_SALT_SIZE];
+} said;
+
+/* The bytes are kept in s->header. */
+static vouch_code read_header(vch_sealed *s, said *out, vouch_error *err)
+{
+    char magic[MAGIC_SIZE];
     vouch_code rc = read_at(s, 0, s->header, sizeof s->header, err);
     if (rc != VOUCH_OK)
         return rc;
     vch_cursor c = vch_cursor_over((vouch_span) { s->header, VCH_SEALED_BOUND_SIZE });
     vch_cursor_copy(&c, magic, sizeof magic);
-    uint64_t mode = vch_cursor_u64be(&c);
-    vch_cursor_copy(&c, purpose, sizeof purpose);
-    uint64_t size = vch_cursor_u64be(&c);
-    vch_cursor_copy(&c, salt, sizeof salt);
+    out->mode = vch_cursor_u64be(&c);
+    vch_cursor_copy(&c, out->purpose, sizeof out->purpose);
+    out->size = vch_cursor_u64be(&c);
+    vch_cursor_copy(&c, out->salt, sizeof out->salt);
     rc = vch_cursor_finish(&c, "file header", err);
     if (rc != VOUCH_OK)
         return rc;
-    if (memcmp(magic, MAGIC, sizeof magic) != 0 || mode > MODE_SEALED)
+    if (memcmp(magic, MAGIC, sizeof magic) != 0 || out->mode > MODE_SEALED)
         return vouch_fail(err, VOUCH_E_FORMAT, "'%s' is no file of state", s->path);
-    if (mode != (vch_sealed_is_sealed(s) ? MODE_SEALED : MODE_CLEAR))
+    return VOUCH_OK;
+}
+
+/* Is it what `stamp` and purpose say? */
+static vouch_code compare_header(const vch_sealed *s, const said *header, vouch_error *err)
+{
+    if (header->mode != (vch_sealed_is_sealed(s) ? MODE_SEALED : MODE_CLEAR))
         return vouch_fail(err, VOUCH_E_FORMAT, "'%s' is %s", s->path,
-                          mode == MODE_SEALED ? "sealed, and there is no key" : "not sealed");
-    if (memcmp(purpose, s->purpose, sizeof purpose) != 0 || size != s->stamp.size
-        || memcmp(salt, s->stamp.salt, sizeof salt) != 0)
+                          header->mode == MODE_SEALED ? "sealed, and there is no key"
+                                                      : "not sealed");
+    if (memcmp(header->purpose, s->purpose, sizeof s->purpose) != 0 || header->size != s->stamp.size
+        || memcmp(header->salt, s->stamp.salt, sizeof s->stamp.salt) != 0)
         return vouch_fail(err, VOUCH_E_FORMAT, "'%s' is not the file that the journal means",
                           s->path);
     return VOUCH_OK;
@@ -255,7 +276,10 @@ static vouch_code check_header(vch_sealed *s, vouch_error *err)
 {
     uint8_t tag[VCH_AEAD_TAG_SIZE];
     struct stat about = { 0 };
-    vouch_code rc = read_header(s, err);
+    said header;
+    vouch_code rc = read_header(s, &header, err);
+    if (rc == VOUCH_OK)
+        rc = compare_header(s, &header, err);
     if (rc == VOUCH_OK)
         rc = header_tag(s, tag, err);
     if (rc != VOUCH_OK)
@@ -295,6 +319,40 @@ static vouch_code check_content(vch_sealed *s, vouch_error *err)
     return rc;
 }
 
+static vouch_code open_file(vch_sealed *s, vouch_error *err)
+{
+    if (s->path == NULL)
+        return vouch_fail(err, VOUCH_E_INTERNAL, "what lay in memory is gone");
+    s->fd = open(s->path, O_RDONLY | O_CLOEXEC);
+    if (s->fd < 0 && errno == ENOENT)
+        return vouch_fail(err, VOUCH_E_NOT_FOUND, "'%s' is gone", s->path);
+    return s->fd < 0 ? fail_errno(s, "opening", errno, err) : VOUCH_OK;
+}
+
+vouch_code vch_sealed_peek(const char *directory, const char *name,
+                           char out_purpose[static VCH_SEALED_PURPOSE_SIZE], vch_sealed_stamp *out,
+                           vouch_error *err)
+{
+    VCH_SCOPED(vch_sealed_drop) vch_sealed *s = NULL;
+    const vch_sealed_options options = { .directory = directory, .name = name, .purpose = "" };
+    said header;
+    vouch_code rc = make(&options, &s, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    s->published = true; /* it stays */
+    rc = open_file(s, err);
+    if (rc == VOUCH_OK)
+        rc = read_header(s, &header, err);
+    if (rc == VOUCH_OK && memchr(header.purpose, 0, sizeof header.purpose) == NULL)
+        rc = vouch_fail(err, VOUCH_E_FORMAT, "'%s' is no file of state", s->path);
+    if (rc != VOUCH_OK)
+        return rc;
+    memcpy(out_purpose, header.purpose, sizeof header.purpose);
+    *out = (vch_sealed_stamp) { .size = header.size };
+    memcpy(out->salt, header.salt, sizeof out->salt);
+    return VOUCH_OK;
+}
+
 vouch_code vch_sealed_open(const vch_sealed_options *options, const vch_sealed_stamp *stamp,
                            bool verify, vch_sealed **out, vouch_error *err)
 {
@@ -302,20 +360,15 @@ vouch_code vch_sealed_open(const vch_sealed_options *options, const vch_sealed_s
     vouch_code rc = make(options, &s, err);
     if (rc != VOUCH_OK)
         return rc;
-    if (s->path == NULL)
-        return vouch_fail(err, VOUCH_E_INTERNAL, "what lay in memory is gone");
     s->stamp = *stamp;
     s->published = true;
     s->reading = true;
     rc = derive(s, options, err);
     if (rc != VOUCH_OK)
         return rc;
-    s->fd = open(s->path, O_RDONLY | O_CLOEXEC);
-    if (s->fd < 0 && errno == ENOENT)
-        return vouch_fail(err, VOUCH_E_NOT_FOUND, "'%s' is gone", s->path);
-    if (s->fd < 0)
-        return fail_errno(s, "opening", errno, err);
-    rc = check_header(s, err);
+    rc = open_file(s, err);
+    if (rc == VOUCH_OK)
+        rc = check_header(s, err);
     if (rc == VOUCH_OK && verify)
         rc = check_content(s, err);
     if (rc == VOUCH_OK)

@@ -78,6 +78,26 @@ VOUCH_MUST_CHECK vouch_code vch_sealed_open(const vch_sealed_options *options,
                                             const vch_sealed_stamp *stamp, bool verify,
                                             vch_sealed **out, vouch_error *err);
 
+/*
+ * The same file for another root: name, purpose, salt and content stay, so a stamp of it holds for
+ * both. The key does not: it is derived of the salt and of the root, and under either root the salt
+ * belongs to this one content for ever, however often it is copied. `from` and `to` name directory
+ * and root; the copy is synced and published.
+ * Fails as vch_sealed_open and vch_sealed_new; damage is never copied.
+ */
+typedef struct vch_sealed_place {
+    const char *directory;
+    const vch_seal_root *root; /* NULL: in clear, both or none */
+} vch_sealed_place;
+VOUCH_MUST_CHECK vouch_code vch_sealed_copy(const vch_sealed_place *from,
+                                            const vch_sealed_place *to, const char *name,
+                                            vouch_error *err);
+
+/* An open, published file goes on as its copy there; what lies in memory stays as it is. After a
+ * failure (as vch_sealed_open) it is what it was. Both members of `to` are kept. */
+VOUCH_MUST_CHECK vouch_code vch_sealed_move(vch_sealed *s, const vch_sealed_place *to,
+                                            vouch_error *err);
+
 /* Content of a finished file. Fails with VOUCH_E_INTERNAL outside of it, VOUCH_E_IO,
  * VOUCH_E_CRYPTO. */
 VOUCH_MUST_CHECK vouch_code vch_sealed_read(vch_sealed *s, uint64_t offset, void *out, size_t size,

@@ -1,4 +1,4 @@
-/* Inside store/sealed: what an open file is made of, for those that write and read one. */
+/* Inside store/sealed: what an open file is made of, for those that write, read and copy one. */
 #ifndef VCH_STORE_SEALED_PARTS_H
 #define VCH_STORE_SEALED_PARTS_H
 
@@ -27,6 +27,17 @@ struct vch_sealed {
     uint8_t *chunk;    /* sealed: the chunk being filled, or the one read last */
     uint64_t chunk_at; /* its number when reading */
 };
+
+/* vch_sealed_new with a salt of the caller's. A salt belongs to one content for ever: a second one
+ * under the same root would be two plaintexts under one key and nonce. */
+VOUCH_MUST_CHECK vouch_code vch_sealed_begin(const vch_sealed_options *options, uint64_t size,
+                                             const uint8_t salt[static VCH_SEAL_SALT_SIZE],
+                                             vch_sealed **out, vouch_error *err);
+
+/* What the header of a file says: purpose and, of the stamp, size and salt. Nothing is proven. */
+VOUCH_MUST_CHECK vouch_code vch_sealed_peek(const char *directory, const char *name,
+                                            char out_purpose[static VCH_SEALED_PURPOSE_SIZE],
+                                            vch_sealed_stamp *out, vouch_error *err);
 
 /* The number of the chunk is its nonce; a key is this file's alone. */
 void vch_sealed_nonce(uint64_t chunk, uint8_t out[static VCH_AEAD_NONCE_SIZE]);

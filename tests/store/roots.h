@@ -11,12 +11,13 @@
 
 #include "check.h"
 
-static inline vch_seal_root *test_root(uint8_t key_byte, const char *name)
+static inline vch_seal_root *test_root_under(uint8_t key_byte, const char *name,
+                                             uint8_t policy_byte)
 {
     vouch_error err = { 0 };
     uint8_t key[32];
     uint8_t plan[32] = { 1 };
-    uint8_t policy[32] = { 2 };
+    uint8_t policy[32] = { policy_byte };
     vch_seal_root *root = NULL;
     memset(key, key_byte, sizeof key);
     const vch_seal_context context = {
@@ -24,6 +25,11 @@ static inline vch_seal_root *test_root(uint8_t key_byte, const char *name)
     };
     CHECK_OK(vch_seal_root_new((vouch_span) { key, sizeof key }, &context, &root, &err), &err);
     return root;
+}
+
+static inline vch_seal_root *test_root(uint8_t key_byte, const char *name)
+{
+    return test_root_under(key_byte, name, 2);
 }
 
 static inline vch_buffer test_read(const char *path)
