@@ -229,7 +229,8 @@ void vch_participant_free(vch_participant *p)
     vch_tls_trust_free(p->pki);
     vch_sealed_identity_free(p->stored);
     vch_seal_root_free(p->root);
-    vch_seal_root_free(p->previous);
+    for (size_t i = 0; i < p->previous_count; i++)
+        vch_seal_root_free(p->previous[i]);
     vch_federation_ca_free(p->ca);
     vch_key_free(p->site_key);
     vch_key_free(p->key);

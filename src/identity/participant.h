@@ -8,6 +8,7 @@
 #define VCH_IDENTITY_PARTICIPANT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
@@ -100,14 +101,17 @@ uint64_t vch_participant_generation(vch_participant *p);
 
 /*
  * What files of this participant are sealed with; NULL: nothing is sealed (not attested, TDX, a
- * platform that has no key to give, no state directory). `previous`: state of the policy that the
- * present one replaces may be opened with it, and is sealed anew with the other; NULL: there is none.
- * Borrowed.
+ * platform that has no key to give, no state directory). Borrowed.
  */
 const vch_seal_root *vch_participant_seal_root(const vch_participant *p);
-const vch_seal_root *vch_participant_previous_seal_root(const vch_participant *p);
-/* The digest of that policy, 32 bytes; NULL: there is none. Borrowed. */
-const uint8_t *vch_participant_previous_policy(const vch_participant *p);
+
+/*
+ * The policies that the present one follows, newest first, `at` from 0: their state may be opened,
+ * and is sealed anew with the root above. Their digests, 32 bytes; NULL: there are no more. A root
+ * is NULL only where the one above is. Borrowed.
+ */
+const uint8_t *vch_participant_previous_policy(const vch_participant *p, size_t at);
+const vch_seal_root *vch_participant_previous_seal_root(const vch_participant *p, size_t at);
 
 /* The passport's JSON at this moment, appended. */
 VOUCH_MUST_CHECK vouch_code vch_participant_passport(vch_participant *p, vch_buffer *out,

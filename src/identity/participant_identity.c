@@ -154,27 +154,42 @@ static vouch_code open_stored(vch_participant *p, vouch_span key, vch_identity_p
         rc = vch_succession_check(&base, p->file, err);
     if (rc != VOUCH_OK)
         return rc;
-    if (!same) {
-        parts.has_previous = true;
-        memcpy(parts.previous, stored->policy, sizeof parts.previous);
-    }
+    if (!same)
+        vch_previous_push(parts.previous, &parts.previous_count, stored->policy);
     p->sealed = same;
     *out = parts;
     parts = (vch_identity_parts) { 0 };
     return VOUCH_OK;
 }
 
-/* Key and CA become ours; the roots are made for what is sealed from now on, and was before. */
+/* For what is sealed from now on, and for what was sealed before. */
+static vouch_code make_roots(vch_participant *p, vouch_span device_key, vouch_error *err)
+{
+    vouch_code rc = VOUCH_OK;
+    for (size_t i = 0; rc == VOUCH_OK && i < p->previous_count; i++)
+        rc = make_root(p, device_key, p->previous_policy[i], &p->previous[i], err);
+    return rc == VOUCH_OK ? make_root(p, device_key, p->federation->digest, &p->root, err) : rc;
+}
+
+static void forget_previous(vch_participant *p)
+{
+    for (size_t i = 0; i < p->previous_count; i++)
+        vch_seal_root_free(p->previous[i]);
+    memset(p->previous, 0, sizeof p->previous);
+    p->previous_count = 0;
+}
+
+/* Key and CA become ours. */
 static vouch_code take_over(vch_participant *p, vouch_span device_key, vch_identity_parts *parts,
                             vouch_error *err)
 {
-    vouch_code rc = make_root(p, device_key, p->federation->digest, &p->root, err);
-    if (rc == VOUCH_OK && parts->has_previous)
-        rc = make_root(p, device_key, parts->previous, &p->previous, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    p->has_previous = parts->has_previous;
+    p->previous_count = parts->previous_count;
     memcpy(p->previous_policy, parts->previous, sizeof p->previous_policy);
+    vouch_code rc = make_roots(p, device_key, err);
+    if (rc != VOUCH_OK) {
+        forget_previous(p);
+        return rc;
+    }
     p->key = parts->key;
     p->ca = parts->ca;
     *parts = (vch_identity_parts) { 0 };
@@ -256,8 +271,9 @@ vouch_code vch_identity_inherit(vch_participant *p, const vch_participant *befor
         rc = copy_key(before->key, &p->key, err);
     if (rc == VOUCH_OK)
         rc = copy_ca(before, &p->ca, err);
-    p->has_previous = true;
-    memcpy(p->previous_policy, old->digest, sizeof p->previous_policy);
+    p->previous_count = before->previous_count;
+    memcpy(p->previous_policy, before->previous_policy, sizeof p->previous_policy);
+    vch_previous_push(p->previous_policy, &p->previous_count, old->digest);
     return rc;
 }
 
@@ -276,7 +292,7 @@ static vouch_code write_identity(const vch_participant *p, vouch_error *err)
     vch_identity_parts parts = { .key = p->key,
                                  .ca = p->ca,
                                  .has_successor = p->federation->has_successor,
-                                 .has_previous = p->has_previous };
+                                 .previous_count = p->previous_count };
     memcpy(parts.successor, p->federation->successor, sizeof parts.successor);
     memcpy(parts.previous, p->previous_policy, sizeof parts.previous);
     vouch_code rc = find_path(p, p->federation->digest, path, err);
@@ -301,9 +317,7 @@ static vouch_code keep(vch_participant *p, vouch_error *err)
         rc = vch_attester_sealing_key(p->attester, &device_key, err);
         vouch_span key = { device_key.data, device_key.size };
         if (rc == VOUCH_OK)
-            rc = make_root(p, key, p->federation->digest, &p->root, err);
-        if (rc == VOUCH_OK && p->has_previous)
-            rc = make_root(p, key, p->previous_policy, &p->previous, err);
+            rc = make_roots(p, key, err);
     }
     return rc == VOUCH_OK ? write_identity(p, err) : rc;
 }
@@ -325,12 +339,12 @@ const vch_seal_root *vch_participant_seal_root(const vch_participant *p)
     return p->root;
 }
 
-const vch_seal_root *vch_participant_previous_seal_root(const vch_participant *p)
+const uint8_t *vch_participant_previous_policy(const vch_participant *p, size_t at)
 {
-    return p->previous;
+    return at < p->previous_count && p->root != NULL ? p->previous_policy[at] : NULL;
 }
 
-const uint8_t *vch_participant_previous_policy(const vch_participant *p)
+const vch_seal_root *vch_participant_previous_seal_root(const vch_participant *p, size_t at)
 {
-    return p->previous == NULL ? NULL : p->previous_policy;
+    return at < p->previous_count ? p->previous[at] : NULL;
 }

@@ -48,10 +48,10 @@ struct vch_participant {
     vch_sealed_identity *stored; /* while starting: found, claimed to be ours, not yet opened */
     bool sealed;                 /* the present key and CA are in a file */
     vch_seal_root *root;         /* NULL: no device key, or not (yet) proven */
-    bool has_previous;           /* key and CA were taken over from the policy with this digest */
-    uint8_t previous_policy[32];
-    vch_seal_root *previous;  /* of the policy that this one replaces, if it may follow it */
-    vch_ita_client *verifier; /* attested, token required */
+    size_t previous_count;       /* policies that key and CA were taken over from, newest first */
+    uint8_t previous_policy[VCH_PREVIOUS_MAX][32];
+    vch_seal_root *previous[VCH_PREVIOUS_MAX]; /* theirs; NULL as `root` is */
+    vch_ita_client *verifier;                  /* attested, token required */
     vch_collateral_cache *collateral;
     vch_issuer_keys *issuers;
     vch_proven *proven;

@@ -1,7 +1,7 @@
 /*
  * [ "vouch-identity-1", salt, claims, CA certificate or null, sealed ]; sealed is AES-256-GCM over
- * [ key, CA key or null, successor or null, previous policy or null ] (keys in PEM), with the items before it as
- * associated data. The salt is drawn for each file, so its key serves one nonce, of zeroes.
+ * [ key, CA key or null, successor or null, previous policies or null ] (keys in PEM; digests one
+ * after the other), with the items before it as associated data. The salt is drawn for each file, so its key serves one nonce, of zeroes.
  */
 #include "identity/sealed_identity.h"
 
@@ -154,6 +154,26 @@ static bool take_digest(vouch_span from, bool *out_has, uint8_t out[static 32])
     return from.size == 0 || from.size == 32;
 }
 
+/* So many times 32 bytes, or none. */
+static bool take_previous(vouch_span from, vch_identity_parts *out)
+{
+    out->previous_count = from.size / 32;
+    if (from.size % 32 != 0 || out->previous_count > VCH_PREVIOUS_MAX)
+        return false;
+    if (from.size > 0)
+        memcpy(out->previous, from.data, from.size);
+    return true;
+}
+
+void vch_previous_push(uint8_t list[static VCH_PREVIOUS_MAX][32], size_t *count,
+                       const uint8_t policy[static 32])
+{
+    if (*count < VCH_PREVIOUS_MAX)
+        ++*count;
+    memmove(list[1], list[0], (*count - 1) * sizeof *list);
+    memcpy(list[0], policy, sizeof *list);
+}
+
 static vouch_code take_parts(const vch_sealed_identity *s, vouch_span plain, const char *address,
                              vch_identity_parts *out, vouch_error *err)
 {
@@ -167,8 +187,8 @@ static vouch_code take_parts(const vch_sealed_identity *s, vouch_span plain, con
     if (rc != VOUCH_OK)
         return rc;
     if (count != SECRET_ITEMS || !take_digest(successor, &out->has_successor, out->successor)
-        || !take_digest(previous, &out->has_previous, out->previous)
-        || (ca_key.size != 0) != (s->ca.size != 0) || (ca_key.size != 0) != (address != NULL))
+        || !take_previous(previous, out) || (ca_key.size != 0) != (s->ca.size != 0)
+        || (ca_key.size != 0) != (address != NULL))
         return vouch_fail(err, VOUCH_E_FORMAT, "sealed keys of another form");
     rc = vch_key_from_private_pem(key, &out->key, err);
     if (rc == VOUCH_OK && ca_key.size != 0)
@@ -213,7 +233,7 @@ static vouch_code put_secret_items(const vch_identity_parts *p, vch_secret *room
     vch_cbor_put_bytes(&out, (vouch_span) { key.data, key.size });
     put_bytes_or_null(&out, (vouch_span) { ca_key.data, ca_key.size });
     put_bytes_or_null(&out, (vouch_span) { p->successor, p->has_successor ? 32 : 0 });
-    put_bytes_or_null(&out, (vouch_span) { p->previous, p->has_previous ? 32 : 0 });
+    put_bytes_or_null(&out, (vouch_span) { p->previous[0], p->previous_count * 32 });
     *size = out.size;
     return vch_buffer_finish(&out, "sealed keys", err);
 }

@@ -19,6 +19,7 @@
 #include "vouch/error.h"
 
 #define VCH_SEALED_IDENTITY_MAX_SIZE ((size_t)16 << 10)
+#define VCH_PREVIOUS_MAX 8 /* policies before the present one; older ones are forgotten */
 
 /* What is sealed. */
 typedef struct vch_identity_parts {
@@ -26,10 +27,16 @@ typedef struct vch_identity_parts {
     vch_federation_ca *ca; /* an aggregator's; else NULL */
     bool has_successor;    /* what the policy of then pinned: who may sign the next one */
     uint8_t successor[32];
-    bool has_previous; /* it was taken over from the policy with this digest: state of then opens */
-    uint8_t previous[32];
+    /* The policies that it was taken over from, newest first: state of then opens. More than one,
+     * since one may have been loaded and never come into force, or its state not have come along. */
+    size_t previous_count;
+    uint8_t previous[VCH_PREVIOUS_MAX][32];
 } vch_identity_parts;
 void vch_identity_parts_drop(vch_identity_parts *p); /* frees; safe twice */
+
+/* Put `policy` before those in a list of that kind. */
+void vch_previous_push(uint8_t list[static VCH_PREVIOUS_MAX][32], size_t *count,
+                       const uint8_t policy[static 32]);
 
 typedef struct vch_sealed_identity vch_sealed_identity;
 

@@ -71,7 +71,8 @@ typedef struct start {
     uint8_t key[48];
     uint8_t ca[32];
     bool sealed, previous;
-    uint8_t previous_policy[32];
+    size_t previous_count;
+    uint8_t previous_policy[VCH_PREVIOUS_MAX][32];
     uint8_t policy_digest[32];
 } start;
 
@@ -84,10 +85,15 @@ static void read_outcome(start *s, vch_participant *p)
         CHECK_OK(vch_sha256(c->ca, s->ca, &err), &err);
     vch_credentials_unref(c);
     s->sealed = vch_participant_seal_root(p) != NULL;
-    s->previous = vch_participant_previous_seal_root(p) != NULL;
-    CHECK(s->previous == (vch_participant_previous_policy(p) != NULL));
-    if (s->previous)
-        memcpy(s->previous_policy, vch_participant_previous_policy(p), 32);
+    const uint8_t *digest = NULL;
+    for (s->previous_count = 0;
+         (digest = vch_participant_previous_policy(p, s->previous_count)) != NULL;
+         s->previous_count++) {
+        CHECK(vch_participant_previous_seal_root(p, s->previous_count) != NULL);
+        memcpy(s->previous_policy[s->previous_count], digest, 32);
+    }
+    s->previous = s->previous_count > 0;
+    CHECK(vch_participant_previous_seal_root(p, s->previous_count) == NULL);
 }
 
 /* Set the federation's file, and what its participant is made of. */
@@ -589,13 +595,65 @@ static void a_successor_signed_by_the_pinned_key_keeps_key_and_ca(void **state)
     run(&next);
     CHECK(next.rc == VOUCH_OK && same_key(&first, &next));
     CHECK(memcmp(first.ca, next.ca, sizeof first.ca) == 0);
-    CHECK(memcmp(next.previous_policy, first.policy_digest, 32) == 0);
+    CHECK(next.previous_count == 1);
+    CHECK(memcmp(next.previous_policy[0], first.policy_digest, 32) == 0);
     CHECK(next.previous && next.sealed); /* older state can be opened, and is sealed anew */
     start again = next;
     again.previous = false;
     run(&again);
     CHECK(again.rc == VOUCH_OK && same_key(&first, &again) && again.previous);
     vch_key_free(c.governor);
+}
+
+static void expect_chain(const start *first, const start *second, const start *last)
+{
+    CHECK(last->rc == VOUCH_OK && same_key(first, last) && last->previous_count == 2);
+    CHECK(memcmp(last->previous_policy[0], second->policy_digest, 32) == 0);
+    CHECK(memcmp(last->previous_policy[1], first->policy_digest, 32) == 0);
+}
+
+/* first -> second -> third. The second may never come into force, or not seal anew what the first
+ * did: the third knows both. */
+static void the_identity_names_every_policy_that_it_came_through(void **state)
+{
+    (void)state;
+    chain c = { 0 };
+    char hex[65];
+    char governor[65];
+    char third[256];
+    char why[2048];
+    start first;
+    begin_chain(&c, &first);
+    hex_digest(c.governor, governor);
+    (void)vch_hex_encode((vouch_span) { first.policy_digest, 32 }, hex);
+    (void)snprintf(c.second, sizeof c.second, "  replaces: '%s'\n  successor: '%s'\n", hex,
+                   governor);
+    sign(&c, c.governor, &(world_policy) { .federation = c.second });
+    chain then = c;
+    start second = { .site = WORLD_AGG, .policy = { .federation = c.second, .top = c.proof } };
+    run(&second);
+    CHECK(second.rc == VOUCH_OK && second.previous_count == 1);
+    (void)vch_hex_encode((vouch_span) { second.policy_digest, 32 }, hex);
+    (void)snprintf(third, sizeof third, "  replaces: '%s'\n", hex);
+    sign(&then, c.governor, &(world_policy) { .federation = third });
+    start last = { .site = WORLD_AGG, .policy = { .federation = third, .top = then.proof } };
+    follow(&second, &last, why); /* of one that runs */
+    expect_chain(&first, &second, &last);
+    run(&last); /* out of what it sealed */
+    expect_chain(&first, &second, &last);
+    vch_key_free(c.governor);
+}
+
+static void a_long_chain_forgets_its_beginning(void **state)
+{
+    (void)state;
+    uint8_t list[VCH_PREVIOUS_MAX][32] = { { 0 } };
+    size_t count = 0;
+    for (uint8_t i = 1; i <= VCH_PREVIOUS_MAX + 2; i++)
+        vch_previous_push(list, &count, (const uint8_t[32]) { i });
+    CHECK(count == VCH_PREVIOUS_MAX);
+    for (size_t i = 0; i < count; i++)
+        CHECK(list[i][0] == VCH_PREVIOUS_MAX + 2 - i);
 }
 
 static void expect_new_identity(const start *first, start *next)
@@ -765,6 +823,8 @@ int main(void)
         SEAL_TEST(a_device_whose_quote_nobody_can_verify_gets_nothing_opened),
         SEAL_TEST(a_policy_that_replaces_another_one_than_that_in_force_is_refused),
         SEAL_TEST(a_successor_signed_by_the_pinned_key_keeps_key_and_ca),
+        SEAL_TEST(the_identity_names_every_policy_that_it_came_through),
+        SEAL_TEST(a_long_chain_forgets_its_beginning),
         SEAL_TEST(a_next_policy_that_nobody_signed_is_a_new_identity),
         SEAL_TEST(a_next_policy_signed_by_another_key_is_a_new_identity),
         SEAL_TEST(a_signature_over_another_policy_is_a_new_identity),
