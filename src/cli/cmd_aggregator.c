@@ -228,12 +228,26 @@ static void begin_review(service *s)
     s->reviewing = vch_workers_submit(s->workers, job, NULL) == VOUCH_OK; /* else it comes again */
 }
 
+/* The site has switched: before the next call is served, nothing is stored for the old policy. */
+static void on_switched(service *s)
+{
+    vouch_error err = { 0 };
+    const vch_seal_root *root = NULL;
+    bool fleeting = false;
+    s->laggards_named = false;
+    vouch_code rc = vch_site_seal(&s->site, &root, &fleeting, &err);
+    if (rc == VOUCH_OK)
+        vch_aggregator_follow(s->aggregator, root, vch_site_policy_digest(&s->site));
+    else
+        on_done(s, rc, &err);
+}
+
 static void take_care(void *context)
 {
     service *s = context;
     vouch_error err = { 0 };
     if (vch_site_policy_turn(s->policy))
-        s->laggards_named = false;
+        on_switched(s);
     begin_review(s);
     name_laggards(s);
     if (vch_gate_renew(s->site.gate, s->site.tls, &err) != VOUCH_OK)
@@ -292,6 +306,7 @@ static vouch_code open_metrics(service *s, vouch_error *err)
 static vouch_code make_aggregator(service *s, vch_model *model, vouch_error *err)
 {
     const vch_seal_root *root = NULL;
+    vch_state_rules before[VCH_STATE_BEFORE_MAX];
     bool exports = true;
     bool fleeting = false;
     vouch_code rc = open_metrics(s, err);
@@ -311,6 +326,8 @@ static vouch_code make_aggregator(service *s, vch_model *model, vouch_error *err
                                          .root = root,
                                          .fleeting = fleeting,
                                          .policy_digest = vch_site_policy_digest(&s->site),
+                                         .before = before,
+                                         .before_count = vch_site_rules_before(&s->site, before),
                                          .workers = s->workers,
                                          .keep_models = exports && !evaluates,
                                          .now_ms = vch_clock_monotonic_ms,

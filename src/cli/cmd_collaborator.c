@@ -97,6 +97,8 @@ typedef struct client {
     vch_endpoint aggregator;
     vch_own_metrics metrics;
     bool stopping;
+    vouch_code rc; /* why we stop, if it is a failure */
+    vouch_error why;
 } client;
 
 static void drop_client(client *c)
@@ -184,10 +186,41 @@ static void look_at_aggregator(client *c)
         vch_collaborator_hang_up(c->collaborator);
 }
 
+static void stop(client *c)
+{
+    c->stopping = true;
+    if (c->collaborator != NULL)
+        vch_collaborator_stop(c->collaborator);
+}
+
+/* What is kept goes along with a change of policy. A full disk is waited out: nothing is kept until
+ * then. */
+static void look_at_policy(client *c)
+{
+    vouch_error err = { 0 };
+    const vch_seal_root *root = NULL;
+    bool fleeting = false;
+    bool switched = vch_site_policy_turn(c->policy);
+    if (!switched && !vch_keep_is_spoilt(c->keep))
+        return;
+    vouch_code rc = vch_site_seal(&c->site, &root, &fleeting, &err);
+    if (rc == VOUCH_OK)
+        rc = vch_keep_follow(c->keep, root, vch_site_policy_digest(&c->site), &err);
+    if (rc == VOUCH_OK)
+        return;
+    vch_log(&c->rt->log, VCH_LOG_ERROR, "state.not_resealed",
+            VCH_STR("reason", vouch_error_text(&err, (char[512]) { 0 }, 512)));
+    if ((rc == VOUCH_E_IO || rc == VOUCH_E_MEMORY) && !vch_keep_is_spoilt(c->keep))
+        return;
+    c->rc = rc;
+    c->why = err;
+    stop(c);
+}
+
 static void take_care(void *context)
 {
     client *c = context;
-    (void)vch_site_policy_turn(c->policy);
+    look_at_policy(c);
     look_at_aggregator(c);
     vch_timer_start(c->care, CARE_MS);
 }
@@ -203,7 +236,7 @@ static void on_hangup(void *context, int number)
 static vouch_code connect_anew(void *context, vch_grpc_client **out, vouch_error *err)
 {
     client *c = context;
-    (void)vch_site_policy_turn(c->policy);
+    look_at_policy(c);
     vouch_code rc = vch_gate_renew(c->site.gate, c->site.tls, err);
     if (rc != VOUCH_OK)
         return rc;
@@ -231,17 +264,18 @@ static void on_signal(void *context, int number)
 {
     client *c = context;
     vch_log(&c->rt->log, VCH_LOG_WARN, "collaborator.stopping", VCH_INT("signal", number));
-    c->stopping = true;
-    if (c->collaborator != NULL)
-        vch_collaborator_stop(c->collaborator);
+    stop(c);
 }
 
 static vouch_code open_keep(client *c, const char *state, vouch_error *err)
 {
+    vch_state_rules before[VCH_STATE_BEFORE_MAX];
     vch_keep_options how = { .parent = state,
                              .plan = c->site.plan,
                              .name = c->site_options.name,
                              .policy_digest = vch_site_policy_digest(&c->site),
+                             .before = before,
+                             .before_count = vch_site_rules_before(&c->site, before),
                              .log = &c->rt->log };
     vouch_code rc = vch_site_seal(&c->site, &how.root, &how.fleeting, err);
     return rc == VOUCH_OK ? vch_keep_open(&how, &c->keep, err) : rc;
@@ -291,7 +325,13 @@ static vouch_code take_part(client *c, const values *v, vouch_error *err)
         rc = vch_timer_new(c->loop, take_care, c, &c->care, err);
     if (rc == VOUCH_OK)
         vch_timer_start(c->care, CARE_MS);
-    return rc == VOUCH_OK ? vch_collaborator_run(c->collaborator, err) : rc;
+    if (rc == VOUCH_OK)
+        rc = vch_collaborator_run(c->collaborator, err);
+    if (rc == VOUCH_OK && c->rc != VOUCH_OK) {
+        *err = c->why;
+        rc = c->rc;
+    }
+    return rc;
 }
 
 int vch_cmd_collaborator_start(vch_runtime *rt, int argc, char *argv[])

@@ -379,6 +379,11 @@ vouch_code vch_site_seal(vch_site *site, const vch_seal_root **out, bool *out_fl
     *out = vch_participant_seal_root(site->participant);
     if (*out != NULL)
         return VOUCH_OK;
+    *out_fleeting = true;
+    if (site->own_root != NULL) {
+        *out = site->own_root;
+        return VOUCH_OK;
+    }
     const vch_seal_context context = { .plan_digest = site->view->claim,
                                        .policy_digest = vch_site_policy_digest(site),
                                        .role = "fleeting",
@@ -391,6 +396,26 @@ vouch_code vch_site_seal(vch_site *site, const vch_seal_root **out, bool *out_fl
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "a key for this process's state");
     *out = site->own_root;
-    *out_fleeting = true;
     return VOUCH_OK;
+}
+
+size_t vch_site_rules_before(const vch_site *site, vch_state_rules out[static VCH_STATE_BEFORE_MAX])
+{
+    size_t count = 0;
+    const uint8_t *digest = NULL;
+    if (site->attestation == NULL)
+        return 0;
+    const vch_federation *f = vch_attestation_file_federation(site->attestation);
+    if (vch_participant_seal_root(site->participant) == NULL) {
+        out[0] = (vch_state_rules) { .digest = f->replaces };
+        return f->has_replaces ? 1 : 0;
+    }
+    while (count < VCH_STATE_BEFORE_MAX
+           && (digest = vch_participant_previous_policy(site->participant, count)) != NULL) {
+        out[count] =
+            (vch_state_rules) { digest,
+                                vch_participant_previous_seal_root(site->participant, count) };
+        count++;
+    }
+    return count;
 }

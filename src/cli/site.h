@@ -18,6 +18,7 @@
 #include "net/tls.h"
 #include "prompt/command.h"
 #include "store/seal.h"
+#include "store/state.h"
 
 #define VCH_SITE_STATE "state"                       /* directory of what must survive a crash */
 #define VCH_SITE_ATTESTATION "plan/attestation.yaml" /* read if it is there and none is named */
@@ -116,12 +117,19 @@ VOUCH_MUST_CHECK vouch_code vch_site_write_documents(const vch_site_options *opt
                                                      const vch_site *site, vouch_error *err);
 
 /*
- * What seals this participant's state; after vch_site_enter. *out NULL: it is not attested, and its
+ * What seals this participant's state; after vch_site_enter, and again after a change of policy. *out NULL: it is not attested, and its
  * state is in clear. *out_fleeting: the TEE has no sealing key, so a key of this process's own seals
  * it, and what a process before wrote is void. *out belongs to the site.
  */
 VOUCH_MUST_CHECK vouch_code vch_site_seal(vch_site *site, const vch_seal_root **out,
                                           bool *out_fleeting, vouch_error *err);
+
+/*
+ * The rules that the present ones follow, newest first, whose state may be taken over; returns how
+ * many. Attested: what the sealed identity says; else what attestation.yaml says that it replaces.
+ */
+size_t vch_site_rules_before(const vch_site *site,
+                             vch_state_rules out[static VCH_STATE_BEFORE_MAX]);
 
 /* SHA-256 of the federation's rules, or NULL without attestation.yaml. */
 const uint8_t *vch_site_policy_digest(const vch_site *site);

@@ -201,15 +201,34 @@ static void finish_load(vch_site_policy *p)
 
 /* The file becomes the one in force for the next start, too; where we may not write, the operator
  * does it. */
-static void promote(vch_site_policy *p)
+static vouch_code put_in_force(const vch_site_policy *p, vouch_error *err)
 {
     char aside[VCH_PATH_SIZE + 16];
+    char directory[VCH_PATH_SIZE];
+    VCH_SCOPED(vch_buffer_drop) vch_buffer old = { 0 };
     (void)snprintf(aside, sizeof aside, "%s.previous", p->path);
+    vouch_code rc = vch_path_directory(p->path, directory, err);
+    if (rc == VOUCH_OK)
+        rc = vch_file_read(p->path, VCH_ATTESTATION_FILE_MAX_SIZE, &old, err);
+    if (rc == VOUCH_OK)
+        rc = vch_file_write(aside, vch_buffer_span(&old), 0644, err);
+    if (rc == VOUCH_OK && rename(p->next_path, p->path) != 0)
+        rc = vouch_fail(err, VOUCH_E_IO, "renaming to '%s': %s", p->path, strerror(errno));
+    return rc == VOUCH_OK ? vch_dir_sync(directory, err) : rc;
+}
+
+/* At every moment there is one that is whole: a process that is killed here starts under one of the
+ * two. On disk before the state is that of the next policy. */
+static void promote(vch_site_policy *p)
+{
+    vouch_error err = { 0 };
+    char text[512];
     if (!vch_file_exists(p->next_path)) /* edited in place, or another participant was faster */
         return;
-    if (rename(p->path, aside) != 0 || rename(p->next_path, p->path) != 0)
+    if (put_in_force(p, &err) != VOUCH_OK)
         vch_log(&p->options->rt->log, VCH_LOG_WARN, "policy.not_promoted",
-                VCH_STR("path", p->next_path), VCH_STR("reason", strerror(errno)));
+                VCH_STR("path", p->next_path),
+                VCH_STR("reason", vouch_error_text(&err, text, sizeof text)));
     (void)look_at(p->path, &p->seen);
 }
 

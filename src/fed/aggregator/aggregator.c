@@ -207,6 +207,8 @@ static vouch_code make_parts(vch_aggregator *a, int32_t first_round, vouch_error
         rc = vch_parking_new(&a->parking, err);
     if (rc == VOUCH_OK)
         rc = vch_timer_new(a->options.loop, step, a, &a->step, err);
+    if (rc == VOUCH_OK)
+        rc = vch_timer_new(a->options.loop, vch_aggregator_reseal, a, &a->rules.retry, err);
     if (rc != VOUCH_OK)
         return rc;
     a->receipts = calloc(a->view->member_count, sizeof *a->receipts);
@@ -226,6 +228,8 @@ static vouch_code open_ledger(vch_aggregator *a, vouch_error *err)
                                      .plan = a->options.plan,
                                      .model_digest = digest,
                                      .policy_digest = a->options.policy_digest,
+                                     .before = a->options.before,
+                                     .before_count = a->options.before_count,
                                      .loop = a->options.loop,
                                      .workers = a->options.workers,
                                      .log = a->options.log };
@@ -336,6 +340,7 @@ void vch_aggregator_free(vch_aggregator *a)
         return;
     vch_ledger_close(a->ledger); /* tells what is under way that it failed */
     vch_timer_free(a->step);
+    vch_timer_free(a->rules.retry);
     vch_parking_free(a->parking);
     vch_results_free(a->results);
     vch_round_free(a->round);

@@ -20,6 +20,7 @@
 #include "net/loop.h"
 #include "net/workers.h"
 #include "store/seal.h"
+#include "store/state.h"
 #include "vouch/error.h"
 
 #define VCH_AGGREGATOR_LONG_POLL_MS INT64_C(30000) /* GetTasks is held at most so long */
@@ -31,14 +32,16 @@
 typedef struct vch_aggregator vch_aggregator;
 
 typedef struct vch_aggregator_options {
-    const vch_plan *plan;         /* kept */
-    vch_loop *loop;               /* kept */
-    const vch_log *log;           /* kept; may be NULL */
-    const char *state_directory;  /* kept; what must not be forgotten; NULL: nothing is kept */
-    const vch_seal_root *root;    /* kept; seals it; NULL: in clear */
-    bool fleeting;                /* `root` dies with this process: so does what it seals */
-    const uint8_t *policy_digest; /* kept; 32 bytes; NULL: there are no rules */
-    vch_workers *workers;         /* kept; to wait for the disk; NULL: the loop does */
+    const vch_plan *plan;          /* kept */
+    vch_loop *loop;                /* kept */
+    const vch_log *log;            /* kept; may be NULL */
+    const char *state_directory;   /* kept; what must not be forgotten; NULL: nothing is kept */
+    const vch_seal_root *root;     /* kept; seals it; NULL: in clear */
+    bool fleeting;                 /* `root` dies with this process: so does what it seals */
+    const uint8_t *policy_digest;  /* 32 bytes; NULL: there are no rules. Copied */
+    const vch_state_rules *before; /* rules that these follow, see ledger.h; only for the call */
+    size_t before_count;
+    vch_workers *workers;  /* kept; to wait for the disk; NULL: the loop does */
     const char *directory; /* kept; model paths of the plan are relative to it; NULL: the current */
     bool keep_models;      /* write best, last and final model; false: models stay in here */
     int64_t (*now_ms)(void); /* a clock that is never set back */
@@ -71,6 +74,15 @@ const vch_grpc_method *vch_aggregator_methods(size_t *out_count);
  */
 void vch_aggregator_quarantine(vch_aggregator *a, const char *name, const char *reason);
 void vch_aggregator_readmit(vch_aggregator *a, const char *name);
+
+/*
+ * The rules have changed: what is kept goes along, sealed anew with `root` (kept). No result is
+ * taken and no round ends before that has succeeded; what arrives meanwhile is answered
+ * UNAVAILABLE. A full disk is waited out; damage ends the federation. policy_digest: 32 bytes,
+ * copied.
+ */
+void vch_aggregator_follow(vch_aggregator *a, const vch_seal_root *root,
+                           const uint8_t policy_digest[static 32]);
 
 /*
  * After `done` with VOUCH_OK and the last answer: what was kept is not needed any more, and the next

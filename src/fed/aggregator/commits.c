@@ -23,6 +23,9 @@ struct vch_commits {
     entries running; /* the worker's while `is_running` */
     bool is_running;
     bool spoilt; /* the journal */
+    bool waits;  /* nothing of `waiting` is begun */
+    vch_job alone;
+    enum { ALONE_NOT = 0, ALONE_WANTED, ALONE_RUNS } stage;
 };
 
 static void push(entries *list, entry *e)
@@ -99,10 +102,24 @@ static void work(void *context)
         fail_all(&c->running, rc, &err);
 }
 
+static void work_alone(void *context)
+{
+    const vch_commits *c = context;
+    c->alone.work(c->alone.context);
+}
+
+static void tell(entries *list)
+{
+    entry *e = NULL;
+    while ((e = pop(list)) != NULL) {
+        e->commit.done(e->commit.context, e->rc, e->rc == VOUCH_OK ? NULL : &e->err);
+        free_entry(e);
+    }
+}
+
 static void worked(void *context, bool was_run)
 {
     vch_commits *c = context;
-    entry *e = NULL;
     if (!was_run) {
         vouch_error err = { 0 };
         vouch_code rc = vouch_fail(&err, VOUCH_E_IO, "the process is ending");
@@ -112,17 +129,39 @@ static void worked(void *context, bool was_run)
     c->running = (entries) { 0 };
     c->is_running = false;
     c->spoilt = c->state != NULL && vch_journal_is_spoilt(vch_state_journal(c->state));
-    if (c->waiting.first != NULL)
+    if (c->waiting.first != NULL || c->stage == ALONE_WANTED)
         vch_timer_start(c->turn, 0);
-    while ((e = pop(&done)) != NULL) {
-        e->commit.done(e->commit.context, e->rc, e->rc == VOUCH_OK ? NULL : &e->err);
-        free_entry(e);
-    }
+    tell(&done);
+}
+
+static void worked_alone(void *context, bool was_run)
+{
+    vch_commits *c = context;
+    c->stage = ALONE_NOT;
+    c->is_running = false;
+    c->alone.done(c->alone.context, was_run);
+}
+
+static void run_alone(vch_commits *c, vch_workers *workers)
+{
+    const vch_job job = { .context = c, .work = work_alone, .done = worked_alone };
+    c->stage = ALONE_RUNS;
+    c->is_running = true;
+    if (workers != NULL && vch_workers_submit(workers, job, NULL) == VOUCH_OK)
+        return;
+    work_alone(c);
+    worked_alone(c, true);
 }
 
 static void run(vch_commits *c, vch_workers *workers)
 {
-    if (c->is_running || c->waiting.first == NULL)
+    if (c->is_running)
+        return;
+    if (c->stage == ALONE_WANTED) {
+        run_alone(c, workers);
+        return;
+    }
+    if (c->waits || c->waiting.first == NULL)
         return;
     c->running = c->waiting;
     c->waiting = (entries) { 0 };
@@ -133,6 +172,33 @@ static void run(vch_commits *c, vch_workers *workers)
     if (c->state != NULL) /* no worker, or none has time */
         work(c);
     worked(c, true);
+}
+
+void vch_commits_alone(vch_commits *c, const vch_job *job)
+{
+    c->alone = *job;
+    c->stage = ALONE_WANTED;
+    c->waits = true;
+    if (!c->is_running)
+        vch_timer_start(c->turn, 0);
+}
+
+void vch_commits_go_on(vch_commits *c)
+{
+    entries all = c->waiting;
+    entries gone = { 0 };
+    entry *e = NULL;
+    vouch_error err = { 0 };
+    vouch_code rc = vouch_fail(&err, VOUCH_E_IO,
+                               "the rules have changed while it was being stored: send it again");
+    c->waiting = (entries) { 0 };
+    c->waits = false;
+    while ((e = pop(&all)) != NULL)
+        push(e->commit.file == NULL ? &c->waiting : &gone, e);
+    if (c->waiting.first != NULL)
+        vch_timer_start(c->turn, 0);
+    fail_all(&gone, rc, &err);
+    tell(&gone);
 }
 
 static void start(void *context)
@@ -202,5 +268,5 @@ bool vch_commits_is_spoilt(const vch_commits *c)
 
 bool vch_commits_is_busy(const vch_commits *c)
 {
-    return c->is_running || c->waiting.first != NULL;
+    return c->is_running || c->waits || c->waiting.first != NULL;
 }

@@ -35,6 +35,18 @@ VOUCH_MUST_CHECK vouch_code vch_commits_put(vch_commits *c, vch_commit *commit, 
 /* Store what waits now, on this thread; nothing may be under way. */
 void vch_commits_flush(vch_commits *c);
 
+/*
+ * Work on the state itself, alone with it: when what is under way is done `work` comes on a worker's
+ * thread (or here), then `done` from the loop; `worked` false: the process is ending, it was not
+ * called. Commits wait from now on, until vch_commits_go_on. Not twice before `done`.
+ */
+void vch_commits_alone(vch_commits *c, const vch_job *job);
+
+/* Commits begin again. The state lies elsewhere now: those that wait with a file are told that it is
+ * not wanted (VOUCH_E_IO); records alone are kept. */
+void vch_commits_go_on(vch_commits *c);
+
+/* Also while they wait. */
 bool vch_commits_is_busy(const vch_commits *c);
 
 /* A commit failed so that nobody knows what is on disk. Nothing more will succeed. */

@@ -23,7 +23,8 @@ struct vch_receipt {
     const vch_plan_task *task;
     size_t task_at;
     vch_result result;
-    bool *seen; /* for each tensor of the model: has it come? */
+    unsigned era; /* of the ledger when `result.update` was begun */
+    bool *seen;   /* for each tensor of the model: has it come? */
     size_t seen_count;
     double square_sum; /* of all values of the update, as sent */
 
@@ -148,6 +149,19 @@ static ptrdiff_t find_tensor(const vch_model *model, vouch_span name)
     return -1;
 }
 
+static unsigned era_of(const vch_receipt *r)
+{
+    return r->intake->ledger == NULL ? 0 : vch_ledger_era(r->intake->ledger);
+}
+
+/* Not a byte more to a file of the rules before: it can never be stored. */
+static vouch_code check_era(const vch_receipt *r, vouch_error *err)
+{
+    if (r->result.update == NULL || r->era == era_of(r))
+        return VOUCH_OK;
+    return vouch_fail(err, VOUCH_E_IO, "the rules have changed while it came: send it again");
+}
+
 static vouch_code open_update(vch_receipt *r, vouch_error *err)
 {
     if (r->result.update != NULL)
@@ -163,6 +177,7 @@ static vouch_code open_update(vch_receipt *r, vouch_error *err)
     if (r->seen == NULL || r->result.order == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu tensors",
                           r->intake->model->count);
+    r->era = era_of(r);
     return vch_ledger_new_file(r->intake->ledger, VCH_LEDGER_SPOOL, r->intake->model->data_size,
                                &r->result.update, err);
 }
@@ -342,7 +357,8 @@ void vch_receipt_free(vch_receipt *r)
 
 vouch_code vch_receipt_feed(vch_receipt *r, vouch_span bytes, vouch_error *err)
 {
-    return vch_task_results_reader_feed(r->reader, bytes, err);
+    vouch_code rc = check_era(r, err);
+    return rc == VOUCH_OK ? vch_task_results_reader_feed(r->reader, bytes, err) : rc;
 }
 
 vouch_code vch_receipt_message_end(vch_receipt *r, vouch_error *err)
@@ -381,7 +397,9 @@ static void forget_usual_order(vch_receipt *r)
 
 vouch_code vch_receipt_finish(vch_receipt *r, vch_round_ruling *out_ruling, vouch_error *err)
 {
-    vouch_code rc = vch_task_results_reader_finish(r->reader, err);
+    vouch_code rc = check_era(r, err);
+    if (rc == VOUCH_OK)
+        rc = vch_task_results_reader_finish(r->reader, err);
     if (rc != VOUCH_OK)
         return rc;
     if (!r->has_head)

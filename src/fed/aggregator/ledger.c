@@ -17,6 +17,15 @@
 #define DIRECTORY_SIZE 48
 #define FILE_RANDOM ((size_t)12)
 
+/* A change of rules; a worker's while it runs. */
+typedef struct resealing {
+    vch_ledger_rules rules;
+    char name[DIRECTORY_SIZE];
+    vouch_code rc;
+    vouch_error err;
+    bool spoilt;
+} resealing;
+
 struct vch_ledger {
     vch_ledger_options options;
     vch_state *state; /* NULL: nothing is kept */
@@ -25,9 +34,13 @@ struct vch_ledger {
     vch_ledger_file model, previous;
     vch_ledger_record *result; /* of the present round */
     size_t result_count, result_room;
-    bool *out;                       /* a value for each member: it was put out */
+    bool *out; /* a value for each member: it was put out */
+    uint8_t model_digest[VCH_SHA256_SIZE];
     uint8_t policy[VCH_SHA256_SIZE]; /* options.policy_digest: the caller's may go with a change */
     bool finished;                   /* told so; the rest of this process does not matter */
+    unsigned era;
+    bool resealing; /* what is new finds no place */
+    resealing job;
 };
 
 static void forget_results(vch_ledger *l)
@@ -131,9 +144,10 @@ static vouch_code replay(void *context, vouch_span bytes, vouch_error *err)
 }
 
 /* What tells this federation's state from any other's that lies beside it. */
-static vouch_code directory_name(const vch_ledger_options *options, char out[static DIRECTORY_SIZE],
-                                 vouch_error *err)
+static vouch_code directory_name(const vch_ledger *l, const uint8_t *policy_digest,
+                                 char out[static DIRECTORY_SIZE], vouch_error *err)
 {
+    const vch_ledger_options *options = &l->options;
     const vch_plan_view *view = vch_plan_look(options->plan);
     uint8_t digest[VCH_SHA256_SIZE];
     char hex[2 * 12 + 1];
@@ -141,9 +155,9 @@ static vouch_code directory_name(const vch_ledger_options *options, char out[sta
     vch_buffer_append_str(&all, view->federation_uuid);
     vch_buffer_u8(&all, 0);
     vch_buffer_append(&all, (vouch_span) { view->claim, sizeof view->claim });
-    vch_buffer_append(&all, (vouch_span) { options->model_digest, VCH_SHA256_SIZE });
-    if (options->policy_digest != NULL)
-        vch_buffer_append(&all, (vouch_span) { options->policy_digest, VCH_SHA256_SIZE });
+    vch_buffer_append(&all, (vouch_span) { l->model_digest, sizeof l->model_digest });
+    if (policy_digest != NULL)
+        vch_buffer_append(&all, (vouch_span) { policy_digest, VCH_SHA256_SIZE });
     vouch_code rc = vch_buffer_finish(&all, "federation", err);
     if (rc == VOUCH_OK)
         rc = vch_sha256(vch_buffer_span(&all), digest, err);
@@ -169,12 +183,23 @@ static bool is_wanted(void *context, const char *name)
 static vouch_code open_state(vch_ledger *l, vouch_error *err)
 {
     char name[DIRECTORY_SIZE];
-    vouch_code rc = directory_name(&l->options, name, err);
+    char older[VCH_STATE_BEFORE_MAX][DIRECTORY_SIZE];
+    vch_state_origin before[VCH_STATE_BEFORE_MAX];
+    size_t count = l->options.before_count;
+    vouch_code rc = directory_name(l, l->options.policy_digest, name, err);
+    if (count > VCH_STATE_BEFORE_MAX)
+        return vouch_fail(err, VOUCH_E_LIMIT, "%zu rules before these", count);
+    for (size_t i = 0; rc == VOUCH_OK && i < count; i++) {
+        rc = directory_name(l, l->options.before[i].digest, older[i], err);
+        before[i] = (vch_state_origin) { older[i], l->options.before[i].root };
+    }
     const vch_state_options how = { .parent = l->options.parent,
                                     .name = name,
                                     .root = l->options.root,
                                     .fleeting = l->options.fleeting,
                                     .log = l->options.log,
+                                    .before = before,
+                                    .before_count = count,
                                     .replay = replay,
                                     .context = l };
     if (rc == VOUCH_OK)
@@ -191,6 +216,7 @@ vouch_code vch_ledger_open(const vch_ledger_options *options, vch_ledger **out, 
     if (l == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for a ledger");
     l->options = *options;
+    memcpy(l->model_digest, options->model_digest, sizeof l->model_digest);
     if (options->policy_digest != NULL) {
         memcpy(l->policy, options->policy_digest, sizeof l->policy);
         l->options.policy_digest = l->policy;
@@ -287,6 +313,9 @@ vouch_code vch_ledger_new_file(const vch_ledger *l, const char *purpose, uint64_
     uint8_t draw[FILE_RANDOM];
     char hex[2 * FILE_RANDOM + 1];
     char name[VCH_LEDGER_NAME_SIZE];
+    if (l != NULL && l->resealing)
+        return vouch_fail(err, VOUCH_E_IO,
+                          "the rules have changed: the state is being sealed anew");
     vouch_code rc = vch_random_bytes(draw, sizeof draw, err);
     if (rc != VOUCH_OK)
         return rc;
@@ -391,6 +420,61 @@ vouch_code vch_ledger_finish(vch_ledger *l, int32_t round, vouch_error *err)
     return rc;
 }
 
+static void reseal(void *context)
+{
+    vch_ledger *l = context;
+    resealing *job = &l->job;
+    job->rc = vch_state_reseal(l->state, job->name, job->rules.root, &job->spoilt, &job->err);
+}
+
+static void on_resealed(void *context, bool worked)
+{
+    vch_ledger *l = context;
+    resealing job = l->job; /* `done` may ask for the next */
+    if (!worked)            /* the process is ending */
+        return;
+    if (job.rc == VOUCH_OK) {
+        l->options.root = job.rules.root;
+        l->resealing = false;
+    }
+    job.rules.done(job.rules.context, job.rc, job.rc == VOUCH_OK ? NULL : &job.err);
+    if (!l->resealing)
+        vch_commits_go_on(l->commits);
+}
+
+void vch_ledger_reseal(vch_ledger *l, const vch_ledger_rules *rules)
+{
+    vouch_error err = { 0 };
+    const vch_job alone = { .context = l, .work = reseal, .done = on_resealed };
+    memcpy(l->policy, rules->digest, sizeof l->policy);
+    l->options.policy_digest = l->policy;
+    l->job = (resealing) { .rules = *rules };
+    if (l->state == NULL) {
+        rules->done(rules->context, VOUCH_OK, NULL);
+        return;
+    }
+    vouch_code rc = directory_name(l, l->policy, l->job.name, &err);
+    l->resealing = true;
+    l->era++;
+    if (rc == VOUCH_OK)
+        vch_commits_alone(l->commits, &alone);
+    else
+        rules->done(rules->context, rc, &err);
+}
+
+vouch_code vch_ledger_move(const vch_ledger *l, vch_sealed *file, vouch_error *err)
+{
+    if (l->state == NULL || file == NULL)
+        return VOUCH_OK;
+    const vch_sealed_place to = { vch_state_directory(l->state), l->options.root };
+    return vch_sealed_move(file, &to, err);
+}
+
+unsigned vch_ledger_era(const vch_ledger *l)
+{
+    return l->era;
+}
+
 void vch_ledger_flush(vch_ledger *l)
 {
     vch_commits_flush(l->commits);
@@ -403,5 +487,5 @@ bool vch_ledger_is_busy(const vch_ledger *l)
 
 bool vch_ledger_is_spoilt(const vch_ledger *l)
 {
-    return vch_commits_is_spoilt(l->commits);
+    return vch_commits_is_spoilt(l->commits) || l->job.spoilt;
 }

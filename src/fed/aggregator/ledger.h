@@ -17,6 +17,7 @@
 #include "net/loop.h"
 #include "net/workers.h"
 #include "store/sealed.h"
+#include "store/state.h"
 #include "vouch/error.h"
 
 #define VCH_LEDGER_SPOOL "spool" /* purposes of files */
@@ -25,15 +26,17 @@
 typedef struct vch_ledger vch_ledger;
 
 typedef struct vch_ledger_options {
-    const char *parent;           /* kept; where directories of state lie; NULL: nothing is kept */
-    const vch_seal_root *root;    /* kept; NULL: in clear */
-    bool fleeting;                /* the root dies with this process */
-    const vch_plan *plan;         /* kept */
-    const uint8_t *model_digest;  /* SHA-256 of the initial model's file */
-    const uint8_t *policy_digest; /* SHA-256 of the federation's rules; NULL: there are none */
-    vch_loop *loop;               /* kept */
-    vch_workers *workers;         /* kept; NULL: the loop waits for the disk itself */
-    const vch_log *log;           /* kept; may be NULL */
+    const char *parent;            /* kept; where directories of state lie; NULL: nothing is kept */
+    const vch_seal_root *root;     /* kept; NULL: in clear */
+    bool fleeting;                 /* the root dies with this process */
+    const vch_plan *plan;          /* kept */
+    const uint8_t *model_digest;   /* SHA-256 of the initial model's file */
+    const uint8_t *policy_digest;  /* SHA-256 of the federation's rules; NULL: there are none */
+    const vch_state_rules *before; /* what these follow, newest first; only for the call */
+    size_t before_count;
+    vch_loop *loop;       /* kept */
+    vch_workers *workers; /* kept; NULL: the loop waits for the disk itself */
+    const vch_log *log;   /* kept; may be NULL */
 } vch_ledger_options;
 
 /*
@@ -118,6 +121,28 @@ VOUCH_MUST_CHECK vouch_code vch_ledger_end_round(vch_ledger *l, const vch_ledger
 /* Everybody was told, in this round: the next start is a new run. Waits for the disk; nothing may
  * be under way. */
 VOUCH_MUST_CHECK vouch_code vch_ledger_finish(vch_ledger *l, int32_t round, vouch_error *err);
+
+/*
+ * The rules have changed: what is kept goes along, sealed anew (store/reseal.h). Nothing is stored
+ * from now on until that has succeeded: what waits with a file then fails (VOUCH_E_IO), and so does
+ * vch_ledger_new_file meanwhile; what was begun before is not for the new rules, see
+ * vch_ledger_era. `done` comes from the loop: VOUCH_OK, or VOUCH_E_IO, VOUCH_E_MEMORY where it may be
+ * asked for again, or what ends the federation, as does a ledger that is spoilt. Not twice before it.
+ */
+typedef struct vch_ledger_rules {
+    const vch_seal_root *root; /* kept */
+    const uint8_t *digest;     /* 32 bytes; copied */
+    void (*done)(void *context, vouch_code rc, const vouch_error *err);
+    void *context;
+} vch_ledger_rules;
+void vch_ledger_reseal(vch_ledger *l, const vch_ledger_rules *rules);
+
+/* After it succeeded: open files go on as what they have become. */
+VOUCH_MUST_CHECK vouch_code vch_ledger_move(const vch_ledger *l, vch_sealed *file,
+                                            vouch_error *err);
+
+/* Grows with every change of rules: a file of another era cannot be stored any more. */
+unsigned vch_ledger_era(const vch_ledger *l);
 
 /* Wait for what was given just now; nothing else may be under way. */
 void vch_ledger_flush(vch_ledger *l);

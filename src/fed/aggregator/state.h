@@ -2,6 +2,7 @@
 #ifndef VCH_FED_AGGREGATOR_STATE_H
 #define VCH_FED_AGGREGATOR_STATE_H
 
+#include "crypto/hash.h"
 #include "fed/aggregator/aggregator.h"
 #include "fed/aggregator/intake.h"
 #include "fed/aggregator/ledger.h"
@@ -31,17 +32,26 @@ typedef struct vch_saving {
     vouch_code rc; /* a worker's while it runs */
 } vch_saving;
 
+/* The newest rules, whose state this is to become; see following.c. */
+typedef struct vch_following {
+    vch_timer *retry;
+    const vch_seal_root *root;
+    uint8_t digest[VCH_SHA256_SIZE];
+    enum { VCH_FOLLOWING_NOT = 0, VCH_FOLLOWING_RUNS, VCH_FOLLOWING_OUTDATED } stage;
+} vch_following;
+
 struct vch_aggregator {
     vch_aggregator_options options;
     const vch_plan_view *view;
-    vch_pipeline pipeline;      /* the plan's */
-    vch_model model;            /* of the present round */
-    vch_ledger *ledger;         /* what must not be forgotten */
-    vch_sealed *current;        /* the present round's model as it lies on disk */
-    vch_sealed *past;           /* the one of the round before; NULL: there is none */
-    vch_sealed *next;           /* the one of the next round, on its way to the disk; or NULL */
-    vch_closing closing;        /* of the present round */
-    vch_saving saving;          /* the same */
+    vch_pipeline pipeline; /* the plan's */
+    vch_model model;       /* of the present round */
+    vch_ledger *ledger;    /* what must not be forgotten */
+    vch_sealed *current;   /* the present round's model as it lies on disk */
+    vch_sealed *past;      /* the one of the round before; NULL: there is none */
+    vch_sealed *next;      /* the one of the next round, on its way to the disk; or NULL */
+    vch_closing closing;   /* of the present round */
+    vch_saving saving;     /* the same */
+    vch_following rules;
     uint64_t *storing;          /* tasks of each member whose result is on its way to the disk */
     vch_deltas *deltas;         /* what the last round changed, encoded; NULL: not kept */
     vch_aggregate_state memory; /* of the aggregation function that takes steps, if one does */
@@ -62,6 +72,8 @@ vouch_code vch_aggregator_begin_round(vch_aggregator *a, vouch_error *err); /* h
 vouch_code vch_aggregator_close_round(vch_aggregator *a, vouch_error *err); /* or go on with it */
 vouch_code vch_aggregator_save_final(vch_aggregator *a, vouch_error *err);
 void vch_aggregator_finish(vch_aggregator *a, vouch_code rc, const vouch_error *why);
+void vch_aggregator_reseal(
+    void *context); /* following.c: seal for the newest rules, or try again */
 /* saving.c: with keep_models a file of a model; what the present round starts from on a worker, if
  * there is one; and, unless that was done, here. */
 vouch_code vch_aggregator_save(const vch_aggregator *a, const char *path, const vch_model *model,

@@ -44,6 +44,10 @@ struct vch_keep {
     int32_t finished;
     size_t count;
     kept *result; /* RESULTS_MAX of them, `count` in use */
+    bool spoilt;
+    bool outdated; /* the state is not yet that of the rules in force, which are: */
+    const vch_seal_root *root;
+    uint8_t policy[VCH_SHA256_SIZE];
 };
 
 static void remove_file(const vch_keep *k, const kept *result)
@@ -171,8 +175,8 @@ static vouch_code replay(void *context, vouch_span bytes, vouch_error *err)
     return VOUCH_OK;
 }
 
-static vouch_code directory_name(const vch_keep_options *options, char out[static DIRECTORY_SIZE],
-                                 vouch_error *err)
+static vouch_code directory_name(const vch_keep_options *options, const uint8_t *policy_digest,
+                                 char out[static DIRECTORY_SIZE], vouch_error *err)
 {
     const vch_plan_view *view = vch_plan_look(options->plan);
     uint8_t digest[VCH_SHA256_SIZE];
@@ -183,8 +187,8 @@ static vouch_code directory_name(const vch_keep_options *options, char out[stati
     vch_buffer_append_str(&all, options->name);
     vch_buffer_u8(&all, 0);
     vch_buffer_append(&all, (vouch_span) { view->claim, sizeof view->claim });
-    if (options->policy_digest != NULL)
-        vch_buffer_append(&all, (vouch_span) { options->policy_digest, VCH_SHA256_SIZE });
+    if (policy_digest != NULL)
+        vch_buffer_append(&all, (vouch_span) { policy_digest, VCH_SHA256_SIZE });
     vouch_code rc = vch_buffer_finish(&all, "federation", err);
     if (rc == VOUCH_OK)
         rc = vch_sha256(vch_buffer_span(&all), digest, err);
@@ -208,12 +212,23 @@ static bool is_wanted(void *context, const char *name)
 static vouch_code open_state(vch_keep *k, vouch_error *err)
 {
     char name[DIRECTORY_SIZE];
-    vouch_code rc = directory_name(&k->options, name, err);
+    char older[VCH_STATE_BEFORE_MAX][DIRECTORY_SIZE];
+    vch_state_origin before[VCH_STATE_BEFORE_MAX];
+    size_t count = k->options.before_count;
+    vouch_code rc = directory_name(&k->options, k->options.policy_digest, name, err);
+    if (count > VCH_STATE_BEFORE_MAX)
+        return vouch_fail(err, VOUCH_E_LIMIT, "%zu rules before these", count);
+    for (size_t i = 0; rc == VOUCH_OK && i < count; i++) {
+        rc = directory_name(&k->options, k->options.before[i].digest, older[i], err);
+        before[i] = (vch_state_origin) { older[i], k->options.before[i].root };
+    }
     const vch_state_options how = { .parent = k->options.parent,
                                     .name = name,
                                     .root = k->options.root,
                                     .fleeting = k->options.fleeting,
                                     .log = k->options.log,
+                                    .before = before,
+                                    .before_count = count,
                                     .replay = replay,
                                     .context = k };
     if (rc == VOUCH_OK)
@@ -243,6 +258,36 @@ void vch_keep_close(vch_keep *k)
     vch_state_close(k->state);
     free(k->result);
     free(k);
+}
+
+/* Before anything is written. */
+static vouch_code settle(vch_keep *k, vouch_error *err)
+{
+    char name[DIRECTORY_SIZE];
+    if (!k->outdated || k->state == NULL)
+        return VOUCH_OK;
+    vouch_code rc = directory_name(&k->options, k->policy, name, err);
+    if (rc == VOUCH_OK)
+        rc = vch_state_reseal(k->state, name, k->root, &k->spoilt, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    k->options.root = k->root;
+    k->outdated = false;
+    return VOUCH_OK;
+}
+
+vouch_code vch_keep_follow(vch_keep *k, const vch_seal_root *root,
+                           const uint8_t policy_digest[static 32], vouch_error *err)
+{
+    k->root = root;
+    memcpy(k->policy, policy_digest, sizeof k->policy);
+    k->outdated = true;
+    return settle(k, err);
+}
+
+bool vch_keep_is_spoilt(const vch_keep *k)
+{
+    return k->spoilt;
 }
 
 int32_t vch_keep_finished(const vch_keep *k)
@@ -319,6 +364,8 @@ static vouch_code commit(vch_keep *k, const vch_buffer *record, vouch_error *err
 {
     vouch_code rc = vch_buffer_finish(record, "record", err);
     if (rc == VOUCH_OK)
+        rc = settle(k, err);
+    if (rc == VOUCH_OK)
         rc = vch_journal_add(vch_state_journal(k->state), vch_buffer_span(record), err);
     if (rc == VOUCH_OK)
         rc = vch_journal_commit(vch_state_journal(k->state), err);
@@ -331,9 +378,11 @@ vouch_code vch_keep_result(vch_keep *k, int32_t round, const vch_plan_task *task
 {
     kept result = { .round = round, .task = task, .metric_count = outcome->metric_count };
     VCH_SCOPED(vch_buffer_drop) vch_buffer record = vch_buffer_with_cap(8192);
-    vouch_code rc = VOUCH_OK;
     if (k->state == NULL)
         return VOUCH_OK;
+    vouch_code rc = settle(k, err);
+    if (rc != VOUCH_OK)
+        return rc;
     memcpy(result.metric, outcome->metric, sizeof result.metric);
     if (model != NULL)
         rc = write_model(k, model, &result, err);

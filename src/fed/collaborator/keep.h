@@ -16,6 +16,7 @@
 #include "fed/runner/runner.h"
 #include "fed/tensor/tensor.h"
 #include "store/seal.h"
+#include "store/state.h"
 #include "vouch/error.h"
 
 #define VCH_KEEP_NO_ROUND (-1)
@@ -23,13 +24,15 @@
 typedef struct vch_keep vch_keep;
 
 typedef struct vch_keep_options {
-    const char *parent;           /* where directories of state lie; NULL: nothing is kept */
-    const vch_seal_root *root;    /* kept; NULL: in clear */
-    bool fleeting;                /* the root dies with this process */
-    const vch_plan *plan;         /* kept */
-    const char *name;             /* of the collaborator */
-    const uint8_t *policy_digest; /* SHA-256 of the federation's rules; NULL: there are none */
-    const vch_log *log;           /* kept; may be NULL */
+    const char *parent;            /* where directories of state lie; NULL: nothing is kept */
+    const vch_seal_root *root;     /* kept; NULL: in clear */
+    bool fleeting;                 /* the root dies with this process */
+    const vch_plan *plan;          /* kept */
+    const char *name;              /* of the collaborator */
+    const uint8_t *policy_digest;  /* SHA-256 of the federation's rules; NULL: there are none */
+    const vch_state_rules *before; /* what these follow, newest first; only for the call */
+    size_t before_count;
+    const vch_log *log; /* kept; may be NULL */
 } vch_keep_options;
 
 /* Fails as vch_state_open; VOUCH_E_FORMAT for records that this plan does not explain. */
@@ -37,6 +40,18 @@ VOUCH_MUST_CHECK vouch_code vch_keep_open(const vch_keep_options *options, vch_k
                                           vouch_error *err);
 void vch_keep_close(vch_keep *k);
 VCH_DEFINE_DROP(vch_keep_drop, vch_keep, vch_keep_close)
+
+/*
+ * The rules have changed: what is kept goes along, sealed anew with `root` (kept; store/reseal.h).
+ * policy_digest: 32 bytes, copied. Where it fails nothing more is written under the rules before:
+ * whatever is to be kept tries this again first, and fails as it does.
+ */
+VOUCH_MUST_CHECK vouch_code vch_keep_follow(vch_keep *k, const vch_seal_root *root,
+                                            const uint8_t policy_digest[static 32],
+                                            vouch_error *err);
+
+/* That failed so that the process must end (vch_state_reseal); the next start goes on. */
+bool vch_keep_is_spoilt(const vch_keep *k);
 
 /* The newest round of which a result was acknowledged, or VCH_KEEP_NO_ROUND. */
 int32_t vch_keep_finished(const vch_keep *k);
