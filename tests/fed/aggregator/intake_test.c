@@ -675,6 +675,72 @@ static void a_spool_that_cannot_be_made_is_our_trouble(void **state)
     vch_loop_free(loop);
 }
 
+static void on_followed(void *context, vouch_code rc, const vouch_error *err)
+{
+    (void)err;
+    CHECK(rc == VOUCH_OK);
+    *(bool *)context = true;
+}
+
+/* The rules change when so many bytes of a result have come: what the rest of it is answered. */
+static vouch_code go_on_after_a_change(fixture *f, vch_ledger *ledger, size_t at)
+{
+    vouch_error err = { 0 };
+    sent s;
+    bool more = true;
+    bool followed = false;
+    vch_receipt *receipt = NULL;
+    vch_task_results_writer *writer = NULL;
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    vch_buffer message = vch_buffer_with_cap(4096);
+    const uint8_t next[VCH_SHA256_SIZE] = { (uint8_t)at, (uint8_t)(at >> 8), 1 };
+    make_training(f, &s);
+    CHECK_OK(vch_task_results_writer_new(&s.head, s.tensor, s.count, &writer, &err), &err);
+    CHECK_OK(vch_task_results_writer_next(writer, &message, &more, &err), &err);
+    at = at < message.size ? at : message.size;
+    CHECK_OK(vch_receipt_new(&f->intake, COL1, "col1", &receipt, &err), &err);
+    CHECK_OK(vch_receipt_feed(receipt, (vouch_span) { message.data, at }, &err), &err);
+    const vch_ledger_rules rules = { .digest = next, .done = on_followed, .context = &followed };
+    vch_ledger_reseal(ledger, &rules);
+    vch_ledger_flush(ledger);
+    CHECK(followed);
+    vouch_code rc = VOUCH_OK;
+    if (at < message.size)
+        rc = vch_receipt_feed(receipt, (vouch_span) { message.data + at, message.size - at }, &err);
+    if (rc == VOUCH_OK)
+        rc = vch_receipt_message_end(receipt, &err);
+    if (rc == VOUCH_OK)
+        rc = vch_receipt_finish(receipt, &ruling, &err);
+    vch_receipt_free(receipt);
+    vch_task_results_writer_free(writer);
+    vch_buffer_drop(&message);
+    done_sent(&s);
+    return rc;
+}
+
+static void what_arrives_while_the_rules_change_is_sent_again(void **state)
+{
+    fixture *f = *state;
+    vouch_error err = { 0 };
+    char directory[VCH_PATH_SIZE];
+    uint8_t digest[VCH_SHA256_SIZE] = { 0 };
+    vch_loop *loop = NULL;
+    vch_ledger *ledger = NULL;
+    CHECK_OK(vch_dir_make_temporary(NULL, "vouch-intake-", directory, &err), &err);
+    CHECK_OK(vch_loop_new(&loop, &err), &err);
+    const vch_ledger_options how = {
+        .parent = directory, .plan = f->plan, .model_digest = digest, .loop = loop
+    };
+    CHECK_OK(vch_ledger_open(&how, &ledger, &err), &err);
+    f->intake.ledger = ledger;
+    CHECK(go_on_after_a_change(f, ledger, 10) == VOUCH_OK); /* nothing of it lies anywhere yet */
+    CHECK(go_on_after_a_change(f, ledger, 300) == VOUCH_E_IO);
+    CHECK(go_on_after_a_change(f, ledger, SIZE_MAX) == VOUCH_E_IO); /* all of it had come */
+    vch_ledger_close(ledger);
+    vch_loop_free(loop);
+    CHECK(vch_dir_remove_tree(directory, NULL) == VOUCH_OK);
+}
+
 #define FRESH(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -693,6 +759,7 @@ int main(void)
         FRESH(a_round_that_ends_while_a_result_arrives_drops_it),
         FRESH(an_empty_or_half_stream_is_an_error_but_no_refusal),
         FRESH(a_spool_that_cannot_be_made_is_our_trouble),
+        FRESH(what_arrives_while_the_rules_change_is_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
