@@ -321,6 +321,11 @@ def whatever_is_missing_or_wrong_is_named_and_ends_the_start():
         assert old in plan, old
         (agg / "plan/not_served.yaml").write_text(plan.replace(old, new))
         expect_fault([*start_agg, "-p", "plan/not_served.yaml"], agg, f"{what}.* is not served")
+    # a damaged model beside good keys, which are read at the same time
+    (agg / "save/init.pbuf").rename(agg / "save/kept.pbuf")
+    (agg / "save/init.pbuf").write_bytes((agg / "save/kept.pbuf").read_bytes()[:-9])
+    expect_fault(start_agg, agg, r"model file 'save/init\.pbuf'")
+    (agg / "save/kept.pbuf").rename(agg / "save/init.pbuf")
 
 
 def enabled_but_not_configured_never_goes_on_without():

@@ -20,7 +20,8 @@ VOUCH_MUST_CHECK vouch_code vch_checkpoint_write(const vch_ledger *ledger,
 VOUCH_MUST_CHECK vouch_code vch_checkpoint_read(vch_sealed *file, vch_model *const *models,
                                                 size_t count, vouch_error *err);
 
-/* SHA-256 over names, shapes and values: which model it is. */
+/* Over names, shapes and values: which model it is, among those that nobody made to be taken for
+ * another. */
 VOUCH_MUST_CHECK vouch_code vch_checkpoint_digest(const vch_model *model,
                                                   uint8_t out[static VCH_SHA256_SIZE],
                                                   vouch_error *err);
