@@ -1,6 +1,7 @@
 """What the tests with the real OpenFL share: its releases, their environments, plans, workspaces, runs."""
 import contextlib
 import fcntl
+import functools
 import os
 import pathlib
 import re
@@ -102,6 +103,7 @@ def environment(build, release):
     return own / "bin"
 
 
+@functools.lru_cache
 def with_torch(build, python):
     """What `python` needs in its environment to import torch: Debian's, which is for processors alone (the package
     index has CUDA's only, of gigabytes) and for Debian's version of Python and a numpy before 2."""
@@ -134,8 +136,15 @@ VOUCH = ("vouch.CsvDataLoader", "{features: 64, classes: 10, feature_scale: 0.06
          "vouch.MlpTaskRunner", "{hidden: [], learning_rate: 0.2, batch_size: 16, epochs: 1, seed: 1}")
 
 
+ASSIGNER = "  defaults: plan/defaults/assigner.yaml"
+STATIC = """  template: openfl.component.StaticGroupedAssigner
+  settings:
+    task_groups:
+    - {{name: all, collaborators: [{names}], tasks: [aggregated_model_validation, train, locally_tuned_model_validation]}}"""
+
+
 def plan_text(release, port, rounds=3, delta=False, runner=PYTHON, pipeline="NoCompressionPipeline", settings="{}",
-              atomic=False):
+              atomic=False, group=None):
     old, before_18 = number(release) < (1, 7), number(release) < (1, 8)
     policy, policy_settings = STRAGGLERS_OLD if before_18 else STRAGGLERS_NEW
     word = str(delta).lower()
@@ -155,7 +164,7 @@ def plan_text(release, port, rounds=3, delta=False, runner=PYTHON, pipeline="NoC
     rounds_to_train: {rounds}
     write_logs: false
 {aggregator}assigner:
-  defaults: plan/defaults/assigner.yaml
+{ASSIGNER if group is None else STATIC.format(names=", ".join(group))}
 collaborator:
   defaults: plan/defaults/collaborator.yaml
   settings: {{opt_treatment: RESET, {collaborator}}}
@@ -200,8 +209,8 @@ def lay_out(site):
     (site / ".workspace").write_text("current_plan_name: default\n")
 
 
-def data_lines():
-    return "".join(f"{n},data/optdigits.csv#{i}/{len(NAMES)}\n" for i, n in enumerate(NAMES))
+def data_lines(names=NAMES):
+    return "".join(f"{n},data/optdigits.csv#{i}/{len(names)}\n" for i, n in enumerate(names))
 
 
 def copy_of(site, directory, **plan):
