@@ -156,13 +156,35 @@ def each_unpacks_the_workspace_that_the_other_packed():
         assert (elsewhere / name / "plan/plan.yaml").exists() and not list((elsewhere / name).rglob("*.key"))
 
 
-def both_compute_the_same_hash_of_the_plan():
+def hash_plan_alike(site):
     code = ("import importlib.util\nfrom pathlib import Path\nfrom openfl.federated import Plan\n"
             "print(Plan.parse(Path('plan/plan.yaml'), resolve=False).hash)\n")
+    real = Site(site.directory, ENV["fx"].parent).run("python", "-c", code).split()[-1]
+    assert site.run("vouch", "plan", "hash", *OUR_RELEASE).split()[0] == real, site.directory
+
+
+def both_compute_the_same_hash_of_the_plan():
     for name in ("ours", "theirs"):
-        site = ENV[name]
-        real = Site(site.directory, ENV["fx"].parent).run("python", "-c", code).split()[-1]
-        assert site.run("vouch", "plan", "hash", *OUR_RELEASE).split()[0] == real, name
+        hash_plan_alike(ENV[name])
+
+
+def ours_works_in_a_workspace_as_the_real_fx_creates_it():
+    """Until 1.7 creating one installs its template's packages."""
+    Site(STAGE / "created", ENV["fx"].parent).run("fx", "workspace", "create", "--prefix", "made", "--template",
+                                                  "torch/mnist")
+    made = Site(STAGE / "created/made", PROGRAMS)
+    hash_plan_alike(made)
+    made.run("vouch", "workspace", "certify")
+    made.run("vouch", "collaborator", "create", "-n", "col1", "-d", "1")
+    made.run("vouch", "collaborator", "generate-cert-request", "-n", "col1", "-s", "-x")
+    made.run("vouch", "collaborator", "certify", "-n", "col1", "-s")
+    made.run("vouch", "plan", "save", "-n", "default")
+    made.run("vouch", "workspace", "export")
+    elsewhere = Site(STAGE / "created/elsewhere", ENV["fx"].parent)
+    shutil.copy(made / "made.zip", elsewhere / "made.zip")
+    elsewhere.run("fx", "workspace", "import", "--archive", "made.zip")
+    assert (elsewhere / "made/plan/cols.yaml").read_text() == "collaborators:\n- col1\n"
+    assert (elsewhere / "made/plan/plan.yaml").read_bytes() == (made / "plan/plan.yaml").read_bytes()
 
 
 def desk(name, label):
@@ -576,6 +598,7 @@ THEN = (
     each_unpacks_the_workspace_that_the_other_packed,
     both_compute_the_same_hash_of_the_plan,
     every_plan_that_the_release_ships_has_the_same_hash_and_port,
+    *((ours_works_in_a_workspace_as_the_real_fx_creates_it,) if peer.number(RELEASE) >= (1, 8) else ()),
     both_freeze_a_plan_to_the_same_file,
     each_goes_on_with_the_plans_that_the_other_saved,
     each_signs_what_the_other_asked_for_with_the_authority_of_either,
