@@ -6,6 +6,7 @@
  *   FAULT_KILL=N       SIGKILL in place of the N-th
  *   FAULT_HALF=N       half of the N-th (of a write), then SIGKILL; after it for the others
  *   FAULT_FULL=FILE    while FILE exists there is no space left
+ *   FAULT_NOSPACE=N    the N-th finds no space left, if it writes; none after it
  *   FAULT_READ=FILE    while FILE exists every read fails with EIO
  *   FAULT_SYNC=FILE    while FILE exists fsync and fdatasync fail with EIO
  *   FAULT_SHORT=1      no read or write moves more than 7 bytes at a time
@@ -74,12 +75,13 @@ static void die(void)
         (void)pause();
 }
 
-/* One more call: is it the one? Then half of it is done first if `*out_half`. */
-static void count(int *out_half)
+/* One more call: is it the one? Then half of it is done first if `*out_half`. Is there space for it? */
+static int count(int *out_half)
 {
     const char *log = getenv("FAULT_COUNT");
     const char *kill_at = getenv("FAULT_KILL");
     const char *half_at = getenv("FAULT_HALF");
+    const char *full_at = getenv("FAULT_NOSPACE");
     long n = atomic_fetch_add(&calls, 1) + 1;
     *out_half = half_at != NULL && atol(half_at) == n;
     if (kill_at != NULL && atol(kill_at) == n)
@@ -90,6 +92,7 @@ static void count(int *out_half)
         (void)CALL(ssize_t(*)(int, const void *, size_t), "write")(fd, ".", 1);
         (void)close(fd);
     }
+    return !is_set("FAULT_FULL") && (full_at == NULL || atol(full_at) != n);
 }
 
 static ssize_t put(int fd, const void *bytes, size_t size, off_t at)
@@ -104,12 +107,12 @@ static ssize_t fault_write(int fd, const void *bytes, size_t size, off_t at)
     int half = 0;
     if (!is_state(fd))
         return put(fd, bytes, size, at);
-    count(&half);
+    int has_space = count(&half);
     if (half) {
         (void)put(fd, bytes, size / 2, at);
         die();
     }
-    if (is_set("FAULT_FULL")) {
+    if (!has_space) {
         errno = ENOSPC;
         return -1;
     }
@@ -158,7 +161,7 @@ static int fault_sync(int fd, const char *name)
 {
     int half = 0;
     if (is_state(fd)) {
-        count(&half);
+        (void)count(&half);
         if (is_set("FAULT_SYNC")) {
             errno = EIO;
             return -1;
@@ -187,7 +190,7 @@ EXPORT int rename(const char *from, const char *to)
 {
     int half = 0;
     if (is_state_path(to))
-        count(&half);
+        (void)count(&half);
     int rc = CALL(int (*)(const char *, const char *), "rename")(from, to);
     if (half)
         die();
@@ -199,7 +202,7 @@ EXPORT int unlink(const char *path)
 {
     int half = 0;
     if (is_state_path(path))
-        count(&half);
+        (void)count(&half);
     int rc = CALL(int (*)(const char *), "unlink")(path);
     if (half)
         die();
@@ -211,7 +214,7 @@ EXPORT int ftruncate64(int fd, off_t size)
 {
     int half = 0;
     if (is_state(fd))
-        count(&half);
+        (void)count(&half);
     int rc = CALL(int (*)(int, off_t), "ftruncate64")(fd, size);
     if (half)
         die();
@@ -222,11 +225,8 @@ EXPORT int posix_fallocate64(int fd, off_t at, off_t size);
 EXPORT int posix_fallocate64(int fd, off_t at, off_t size)
 {
     int half = 0;
-    if (is_state(fd)) {
-        count(&half);
-        if (is_set("FAULT_FULL"))
-            return ENOSPC;
-    }
+    if (is_state(fd) && !count(&half))
+        return ENOSPC;
     int rc = CALL(int (*)(int, off_t, off_t), "posix_fallocate64")(fd, at, size);
     if (half)
         die();

@@ -9,6 +9,8 @@
 #include "fed/collaborator/outgoing.h"
 #include "host/clock.h"
 
+#define END_RETRY_MS 2000
+
 struct vch_collaborator {
     vch_collaborator_options options;
     vch_calls calls;
@@ -213,6 +215,16 @@ static vouch_code send(vch_collaborator *c, const vch_plan_task *task, int32_t r
     return rc;
 }
 
+/* A full disk passes: tried again later, as a task that failed. A spoilt journal does not pass. */
+static vouch_code kept(vch_collaborator *c, vouch_code rc)
+{
+    if (rc != VOUCH_OK && !vch_keep_is_spoilt(c->keep)) {
+        c->task_failed = true;
+        c->failures++;
+    }
+    return rc;
+}
+
 /* Run it, and have the result on disk before anybody hears of it. */
 static vouch_code make_result(vch_collaborator *c, const vch_plan_task *task, int32_t round,
                               vch_task_outcome *outcome, vouch_error *err)
@@ -226,12 +238,8 @@ static vouch_code make_result(vch_collaborator *c, const vch_plan_task *task, in
     log_task(c, task, round, outcome);
     if (outcome->trained)
         keep_local(c, outcome);
-    rc = vch_keep_result(c->keep, round, task, outcome, outcome->trained ? &c->local : NULL, err);
-    if (rc != VOUCH_OK) { /* a full disk: tried again later, as a task that failed */
-        c->task_failed = true;
-        c->failures++;
-    }
-    return rc;
+    return kept(c, vch_keep_result(c->keep, round, task, outcome,
+                                   outcome->trained ? &c->local : NULL, err));
 }
 
 static vouch_code run_task(vch_collaborator *c, vouch_span name, int32_t round, vouch_error *err)
@@ -255,7 +263,7 @@ static vouch_code run_task(vch_collaborator *c, vouch_span name, int32_t round, 
         vch_log(c->options.log, VCH_LOG_INFO, "task.kept", VCH_STR("task", task->name),
                 VCH_INT("round", round));
     rc = send(c, task, round, &outcome, err);
-    return rc == VOUCH_OK ? vch_keep_acknowledged(c->keep, round, err) : rc;
+    return rc == VOUCH_OK ? kept(c, vch_keep_acknowledged(c->keep, round, err)) : rc;
 }
 
 /* docs/protocol.md section 9: a host can restore an old disk under an aggregator. */
@@ -310,6 +318,30 @@ static vouch_code after_failed_task(vch_collaborator *c, const vouch_error *why)
     return vch_calls_wait(&c->calls, delay_ms, &ignored);
 }
 
+/* The next start must not take this run for one that goes on: a full disk is waited out here, too. */
+static vouch_code keep_end(vch_collaborator *c, vouch_error *err)
+{
+    for (;;) {
+        char text[512];
+        vouch_error why = { 0 };
+        vouch_error ignored = { 0 };
+        vouch_code rc = vch_keep_over(c->keep, &why);
+        if (rc == VOUCH_OK)
+            return VOUCH_OK;
+        bool passes = rc == VOUCH_E_IO || rc == VOUCH_E_MEMORY;
+        if (passes && !vch_keep_is_spoilt(c->keep)) {
+            vch_log(c->options.log, VCH_LOG_ERROR, "end.not_kept",
+                    VCH_STR("reason", vouch_error_text(&why, text, sizeof text)),
+                    VCH_INT("retry_ms", END_RETRY_MS));
+            if (vch_calls_wait(&c->calls, END_RETRY_MS, &ignored) == VOUCH_OK)
+                continue;
+        }
+        if (err != NULL)
+            *err = why;
+        return rc;
+    }
+}
+
 /* What passes by itself: a connection, an aggregator that starts or stops, a round that ended
  * while we worked on it. */
 static bool may_pass(vouch_code rc)
@@ -328,7 +360,7 @@ vouch_code vch_collaborator_run(vch_collaborator *c, vouch_error *err)
         if (quit) {
             vch_log(c->options.log, VCH_LOG_INFO, "federation.finished",
                     VCH_INT("round", vch_keep_finished(c->keep)));
-            return vch_keep_over(c->keep, err);
+            return keep_end(c, err);
         }
         if (rc == VOUCH_OK || (c->task_failed && after_failed_task(c, &why) == VOUCH_OK))
             continue;

@@ -287,7 +287,7 @@ vouch_code vch_keep_follow(vch_keep *k, const vch_seal_root *root,
 
 bool vch_keep_is_spoilt(const vch_keep *k)
 {
-    return k->spoilt;
+    return k->spoilt || (k->state != NULL && vch_journal_is_spoilt(vch_state_journal(k->state)));
 }
 
 int32_t vch_keep_finished(const vch_keep *k)

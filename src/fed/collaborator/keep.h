@@ -50,7 +50,8 @@ VOUCH_MUST_CHECK vouch_code vch_keep_follow(vch_keep *k, const vch_seal_root *ro
                                             const uint8_t policy_digest[static 32],
                                             vouch_error *err);
 
-/* That failed so that the process must end (vch_state_reseal); the next start goes on. */
+/* Something failed so that nobody knows what is on disk: the process must end (vch_journal_is_spoilt,
+ * vch_state_reseal); the next start goes on. */
 bool vch_keep_is_spoilt(const vch_keep *k);
 
 /* The newest round of which a result was acknowledged, or VCH_KEEP_NO_ROUND. */
