@@ -42,7 +42,7 @@ def plan_for_all(rounds, **settings):
     ENV["agg"].run("vouch", "plan", "initialize")
 
 
-LONG = 60  # rounds: so many that they are not over before a test has done what it does
+LONG = 120  # rounds: so many that they are not over before a test has done what it does
 
 
 def a_federation_of_tiny_sites():
