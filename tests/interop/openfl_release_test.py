@@ -41,7 +41,9 @@ PACKAGE = peer.HERE.parent.parent / "python"
 # loses low bits, Eden all but eight of each value; the others lose all but some values, when the model is saved
 # (through the pipeline) once more.
 EDEN = "EdenPipeline"
-EDEN_RELEASES = ("1.5.1", "1.9")  # the oldest and the newest; its arithmetic is one, and its processes start slowly
+# The oldest and the newest stand for those between: Eden's arithmetic is one, and its processes start slowly; the
+# commands that keep a workspace's files are the same.
+ENDS = ("1.5.1", "1.9")
 PIPELINES = {"RandomShiftPipeline": (1e-3, 0.8), "KCPipeline": (0.5, 0.7), "SKCPipeline": (0.95, 0.3),
              "STCPipeline": (1.05, 0.15), EDEN: (0.03, 0.8)}
 # Until 1.7 a client may never connect again (docs/openfl.md): the more of them wait for a start, the likelier. And
@@ -291,7 +293,7 @@ def real_aggregators_start_on_the_same_inputs():
     start_beside("real-both", ENV["theirs"], both_kinds)
     start_beside("real-ours", ENV["ours"], our_collaborators, runner=peer.VOUCH)
     start_beside("real-ours-delta", ENV["ours"], our_collaborators, runner=peer.VOUCH, delta=True)
-    for pipeline in [p for p in PIPELINES if p != EDEN or RELEASE in EDEN_RELEASES]:
+    for pipeline in [p for p in PIPELINES if p != EDEN or RELEASE in ENDS]:
         with contextlib.suppress(tap.Skip):  # of Eden, which its test will say
             start_beside(f"real-ours-{pipeline}", ENV["ours"], our_collaborators, environment_of(pipeline),
                          runner=peer.VOUCH, delta=True, pipeline=pipeline)
@@ -592,6 +594,12 @@ THROUGH_EDEN = (
     real_collaborators_and_our_aggregator_understand_each_other_through_eden,
     our_collaborators_and_the_real_aggregator_understand_each_other_through_eden,
 )
+BY_TURNS = (
+    both_freeze_a_plan_to_the_same_file,
+    each_goes_on_with_the_plans_that_the_other_saved,
+    each_signs_what_the_other_asked_for_with_the_authority_of_either,
+    each_notes_where_data_lies_beside_what_the_other_noted,
+)
 FIRST = (
     the_release_installs_into_a_virtual_environment,
     openfl_makes_a_workspace_and_ours_works_in_it,
@@ -603,10 +611,7 @@ THEN = (
     both_compute_the_same_hash_of_the_plan,
     every_plan_that_the_release_ships_has_the_same_hash_and_port,
     *((ours_works_in_a_workspace_as_the_real_fx_creates_it,) if SINCE_18 else ()),
-    both_freeze_a_plan_to_the_same_file,
-    each_goes_on_with_the_plans_that_the_other_saved,
-    each_signs_what_the_other_asked_for_with_the_authority_of_either,
-    each_notes_where_data_lies_beside_what_the_other_noted,
+    *(BY_TURNS if RELEASE in ENDS else ()),
     our_ping_reaches_the_real_aggregator_and_theirs_ours,
     both_compute_the_same_hash_of_a_data_set,
     real_collaborators_and_our_aggregator_end_with_the_real_ones_model_bit_for_bit,
@@ -620,7 +625,7 @@ THEN = (
     our_collaborators_under_a_plan_with_deltas_and_the_real_aggregator_agree_bit_for_bit,
     real_collaborators_and_our_aggregator_understand_each_other_through_every_pipeline_but_eden,
     our_collaborators_and_the_real_aggregator_understand_each_other_through_every_pipeline_but_eden,
-    *(THROUGH_EDEN if RELEASE in EDEN_RELEASES else ()),
+    *(THROUGH_EDEN if RELEASE in ENDS else ()),
     a_collaborator_with_another_plan_is_told_so_and_holds_nobody_up,
     real_collaborators_and_our_attested_aggregator_end_with_the_same_model_bit_for_bit,
     real_collaborators_survive_two_renewals_of_the_attested_aggregators_certificate,
