@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/scope.h"
 #include "host/file.h"
@@ -28,11 +29,27 @@ static vouch_code partial_path(const char *parent, const char *name, char out[st
     return vch_path_join(parent, partial, out, err);
 }
 
+static void drop_fd(const int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+}
+
+/* Unless it is another process's that is making it. */
+static vouch_code remove_partial(const char *partial, vouch_error *err)
+{
+    VCH_SCOPED(drop_fd) int lock = -1;
+    if (!vch_dir_exists(partial))
+        return VOUCH_OK;
+    vouch_code rc = vch_state_lock(partial, &lock, err);
+    return rc == VOUCH_OK ? vch_dir_remove_tree(partial, err) : rc;
+}
+
 vouch_code vch_reseal_clean(const char *parent, const char *name, vouch_error *err)
 {
     char path[VCH_PATH_SIZE];
     vouch_code rc = partial_path(parent, name, path, err);
-    return rc == VOUCH_OK ? vch_dir_remove_tree(path, err) : rc;
+    return rc == VOUCH_OK ? remove_partial(path, err) : rc;
 }
 
 static bool is_half(const char *name)
@@ -100,9 +117,7 @@ static vouch_code copy_all(const vch_reseal *how, const char *old, const char *p
                            vouch_error *err)
 {
     copying c = { .from = { old, how->old_root }, .to = { partial, how->root } };
-    vouch_code rc = vch_dir_make(partial, 0700, err);
-    if (rc == VOUCH_OK)
-        rc = copy_journal(&c, err);
+    vouch_code rc = copy_journal(&c, err);
     if (rc == VOUCH_OK)
         rc = vch_dir_list(old, copy_file, &c, err);
     return rc == VOUCH_OK ? vch_dir_sync(partial, err) : rc;
@@ -127,7 +142,12 @@ vouch_code vch_reseal_copy(const vch_reseal *how, bool *out_renamed, vouch_error
     if (rc == VOUCH_OK)
         rc = partial_path(how->parent, how->to, partial, err);
     if (rc == VOUCH_OK)
-        rc = vch_dir_remove_tree(partial, err);
+        rc = remove_partial(partial, err);
+    if (rc == VOUCH_OK)
+        rc = vch_dir_make(partial, 0700, err);
+    VCH_SCOPED(drop_fd) int lock = -1; /* until it has its name: it is nobody's leaving */
+    if (rc == VOUCH_OK)
+        rc = vch_state_lock(partial, &lock, err);
     if (rc != VOUCH_OK)
         return rc;
     rc = copy_all(how, old, partial, err);

@@ -30,13 +30,14 @@ typedef struct vch_reseal {
 /*
  * Steps 1 and 2; nobody else may be at work on either directory. *out_renamed: `to` is there, and
  * counts, also where this fails afterwards. What was left of an attempt before is removed first.
- * Fails with VOUCH_E_IO (also for a full disk), VOUCH_E_REFUSED if not even the first header of the
+ * The copy is locked while it is made (store/state_names.h). Fails with VOUCH_E_CONFIG if another
+ * process makes one, VOUCH_E_IO (also for a full disk), VOUCH_E_REFUSED if not even the first header of the
  * journal opens, VOUCH_E_FORMAT or VOUCH_E_CRYPTO for damage: then `from` is as it was.
  */
 VOUCH_MUST_CHECK vouch_code vch_reseal_copy(const vch_reseal *how, bool *out_renamed,
                                             vouch_error *err);
 
-/* Remove what a killed attempt left of a copy to `name`. */
+/* Remove what a killed attempt left of a copy to `name`; VOUCH_E_CONFIG if it is being made. */
 VOUCH_MUST_CHECK vouch_code vch_reseal_clean(const char *parent, const char *name,
                                              vouch_error *err);
 

@@ -1,7 +1,6 @@
 #include "store/state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +11,6 @@
 #include "store/reseal.h"
 #include "store/state_names.h"
 
-#define JOURNAL "journal-"
-#define JOURNAL_SIZE ((size_t)16) /* bytes of such a name: not of one that is half made */
-
 struct vch_state {
     char parent[VCH_PATH_SIZE];
     char directory[VCH_PATH_SIZE];
@@ -24,31 +20,6 @@ struct vch_state {
     int lock; /* -1: none */
     vch_journal *journal;
 };
-
-bool vch_state_is_journal(const char *name)
-{
-    return strncmp(name, JOURNAL, strlen(JOURNAL)) == 0 && strlen(name) == JOURNAL_SIZE;
-}
-
-/* The kernel lets go of it when the process ends, however it ends. */
-static vouch_code take_lock(vch_state *s, vouch_error *err)
-{
-    char path[VCH_PATH_SIZE];
-    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    vouch_code rc = vch_path_join(s->directory, VCH_STATE_LOCK, path, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock < 0)
-        return vouch_fail(err, VOUCH_E_IO, "opening '%s': %s", path, strerror(errno));
-    if (fcntl(s->lock, F_SETLK, &whole) == 0)
-        return VOUCH_OK;
-    if (errno == EACCES || errno == EAGAIN)
-        return vouch_fail(err, VOUCH_E_CONFIG,
-                          "another process is at work on '%s': the same participant runs already",
-                          s->directory);
-    return vouch_fail(err, VOUCH_E_IO, "locking '%s': %s", path, strerror(errno));
-}
 
 static vouch_code take_name(vch_state *s, const char *name, vouch_error *err)
 {
@@ -137,7 +108,7 @@ static vouch_code open_journal(vch_state *s, const vch_state_options *options, v
         if (rc == VOUCH_OK)
             rc = vch_dir_make(s->directory, 0700, err);
         if (rc == VOUCH_OK)
-            rc = take_lock(s, err);
+            rc = vch_state_lock(s->directory, &s->lock, err);
         return rc == VOUCH_OK ? vch_journal_open(&how, &s->journal, err) : rc;
     }
     if (rc != VOUCH_OK && err != NULL)
@@ -152,7 +123,7 @@ static vouch_code visit(const vch_state *s, const vch_state_origin *origin, vch_
     vouch_code rc = vch_path_join(s->parent, origin->name, out->directory, err);
     out->lock = -1;
     *out_there = rc == VOUCH_OK && vch_dir_exists(out->directory);
-    return *out_there ? take_lock(out, err) : rc;
+    return *out_there ? vch_state_lock(out->directory, &out->lock, err) : rc;
 }
 
 static vouch_code take_over(const vch_state *s, const vch_state_origin *origin, const char *old,
@@ -181,7 +152,7 @@ static vouch_code take_over(const vch_state *s, const vch_state_origin *origin, 
 /* The present directory counts if there is one, else the newest before it; what is older goes. */
 static vouch_code settle(vch_state *s, const vch_state_options *options, vouch_error *err)
 {
-    vouch_code rc = vch_reseal_clean(s->parent, s->name, err);
+    vouch_code rc = VOUCH_OK;
     for (size_t i = 0; rc == VOUCH_OK && i < options->before_count; i++) {
         vch_state old = { .lock = -1 };
         bool there = false;
@@ -194,7 +165,7 @@ static vouch_code settle(vch_state *s, const vch_state_options *options, vouch_e
             rc = vch_dir_remove_tree(old.directory, err);
         drop_lock(&old);
     }
-    return rc;
+    return rc == VOUCH_OK ? vch_reseal_clean(s->parent, s->name, err) : rc;
 }
 
 static vouch_code begin(vch_state *s, const vch_state_options *options, vouch_error *err)
@@ -211,7 +182,7 @@ static vouch_code begin(vch_state *s, const vch_state_options *options, vouch_er
         rc = settle(s, options, err);
     if (rc == VOUCH_OK)
         rc = make_directory(s, err);
-    return rc == VOUCH_OK ? take_lock(s, err) : rc;
+    return rc == VOUCH_OK ? vch_state_lock(s->directory, &s->lock, err) : rc;
 }
 
 vouch_code vch_state_open(const vch_state_options *options, vch_state **out, vouch_error *err)
@@ -224,7 +195,7 @@ vouch_code vch_state_open(const vch_state_options *options, vch_state **out, vou
         rc = remove_void(s, options->log, err);
         drop_lock(s);
         if (rc == VOUCH_OK)
-            rc = take_lock(s, err);
+            rc = vch_state_lock(s->directory, &s->lock, err);
     }
     if (rc == VOUCH_OK)
         rc = open_journal(s, options, err);
@@ -250,7 +221,7 @@ static vouch_code enter(vch_state *s, const char *name, vouch_error *err)
     drop_lock(s);
     vouch_code rc = take_name(s, name, err);
     if (rc == VOUCH_OK)
-        rc = take_lock(s, err);
+        rc = vch_state_lock(s->directory, &s->lock, err);
     const vch_journal_options how = { .directory = s->directory, .root = s->root, .replay = skip };
     return rc == VOUCH_OK ? vch_journal_open(&how, &s->journal, err) : rc;
 }
@@ -258,12 +229,16 @@ static vouch_code enter(vch_state *s, const char *name, vouch_error *err)
 /* One that lies there is of a run that did not go on: what is in memory counts. */
 static vouch_code make_room(const vch_state *s, const char *name, vouch_error *err)
 {
-    char path[VCH_PATH_SIZE];
-    vouch_code rc = vch_path_join(s->parent, name, path, err);
-    if (rc != VOUCH_OK || !vch_file_exists(path))
+    vch_state there = { .lock = -1 };
+    vouch_code rc = vch_path_join(s->parent, name, there.directory, err);
+    if (rc != VOUCH_OK || !vch_dir_exists(there.directory))
         return rc;
-    return set_aside(path, s->log, "a run under this policy goes on elsewhere", "it can be removed",
-                     err);
+    rc = vch_state_lock(there.directory, &there.lock, err);
+    if (rc == VOUCH_OK)
+        rc = set_aside(there.directory, s->log, "a run under this policy goes on elsewhere",
+                       "it can be removed", err);
+    drop_lock(&there);
+    return rc;
 }
 
 vouch_code vch_state_reseal(vch_state *s, const char *name, const vch_seal_root *root,
@@ -279,6 +254,8 @@ vouch_code vch_state_reseal(vch_state *s, const char *name, const vch_seal_root 
     vouch_code rc = make_room(s, name, err);
     if (rc == VOUCH_OK)
         rc = vch_reseal_copy(&how, out_spoilt, err);
+    if (rc == VOUCH_E_CONFIG) /* started by mistake; it may end, while this one has a run to lose */
+        rc = vouch_wrap(err, VOUCH_E_IO, "sealing '%s' anew", s->directory);
     if (rc != VOUCH_OK)
         return rc;
     memcpy(old, s->directory, sizeof old);

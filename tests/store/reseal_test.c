@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "store/sealed.h"
 #include "store/state.h"
+#include "store/state_names.h"
 
 #include "roots.h"
 
@@ -32,10 +33,15 @@ static vch_sealed_stamp stamp[FILES];
 
 static int kill_at, fail_at; /* 0: never */
 static int calls;
+static void (*meanwhile)(void); /* once, at the next call */
 
 /* The next call: not made any more, fails, or 0. */
 static bool fails(void)
 {
+    void (*happens)(void) = meanwhile;
+    meanwhile = NULL;
+    if (happens != NULL)
+        happens();
     calls++;
     if (calls == kill_at)
         _exit(KILLED);
@@ -491,33 +497,123 @@ static void a_fleeting_root_takes_over_nothing(void **state)
     vch_state_close(s);
 }
 
-static void while_another_process_works_on_it_a_start_is_refused(void **state)
+/* What a start in another process comes to. */
+static vouch_code started_elsewhere(const opening *o)
 {
-    (void)state;
     int status = 0;
-    vch_state *s = make_state(first);
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
         size_t records = 0;
-        vch_state *two = NULL;
-        const opening o = new_of_old();
-        _exit(try_open(&o, &records, &two, NULL) == VOUCH_E_CONFIG ? SURVIVED : 1);
+        vch_state *s = NULL;
+        _exit((int)try_open(o, &records, &s, NULL));
     }
     CHECK(waitpid(pid, &status, 0) == pid);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == SURVIVED);
+    CHECK(WIFEXITED(status));
+    return (vouch_code)WEXITSTATUS(status);
+}
+
+static void while_another_process_works_on_it_a_start_is_refused(void **state)
+{
+    (void)state;
+    vch_state *s = make_state(first);
+    const opening o = new_of_old();
+    CHECK(started_elsewhere(&o) == VOUCH_E_CONFIG);
     reseal(s, "new", second); /* and the lock goes along */
-    pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) {
-        size_t records = 0;
-        vch_state *two = NULL;
-        const opening o = new_of_old();
-        _exit(try_open(&o, &records, &two, NULL) == VOUCH_E_CONFIG ? SURVIVED : 1);
-    }
-    CHECK(waitpid(pid, &status, 0) == pid);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == SURVIVED);
+    CHECK(started_elsewhere(&o) == VOUCH_E_CONFIG);
     vch_state_close(s);
+}
+
+/* A process that has this directory until it is let go. */
+typedef struct holder {
+    pid_t pid;
+    int pipe[2];
+} holder;
+
+static holder hold(const char *directory)
+{
+    holder h;
+    int ready[2];
+    char byte = 0;
+    CHECK(pipe(h.pipe) == 0 && pipe(ready) == 0);
+    h.pid = fork();
+    CHECK(h.pid >= 0);
+    if (h.pid == 0) {
+        int lock = -1;
+        (void)close(h.pipe[1]);
+        if (vch_dir_make(path_of(directory, ""), 0700, NULL) != VOUCH_OK
+            || vch_state_lock(path_of(directory, ""), &lock, NULL) != VOUCH_OK
+            || write(ready[1], "", 1) != 1)
+            _exit(1);
+        _exit((int)read(h.pipe[0], &byte, 1)); /* 0: we are gone, too */
+    }
+    CHECK(read(ready[0], &byte, 1) == 1);
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+    return h;
+}
+
+static void let_go(const holder *h)
+{
+    (void)close(h->pipe[0]);
+    (void)close(h->pipe[1]);
+    CHECK(waitpid(h->pid, NULL, 0) == h->pid);
+}
+
+static void waits_for(const char *directory)
+{
+    vouch_error err = { 0 };
+    bool spoilt = false;
+    vch_state *s = make_state(first);
+    holder h = hold(directory);
+    CHECK(vch_state_reseal(s, "new", second, &spoilt, &err) == VOUCH_E_IO && !spoilt);
+    CHECK(is_there(directory) && is_there("old"));
+    add(s, "record-06"); /* all is as it was */
+    let_go(&h);
+    reseal(s, "new", second);
+    vch_state_close(s);
+    expect_state(&(opening) { .name = "new", .root = second }, 6);
+}
+
+static void a_directory_at_work_under_the_new_name_is_not_moved_aside(void **state)
+{
+    (void)state;
+    waits_for("new");
+}
+
+static void a_copy_that_another_process_makes_is_not_removed(void **state)
+{
+    (void)state;
+    waits_for("new.partial");
+    holder h = hold("next.partial");
+    CHECK(started_elsewhere(&(opening) { .name = "next", .root = third }) == VOUCH_E_CONFIG);
+    CHECK(is_there("next.partial"));
+    let_go(&h);
+    CHECK(started_elsewhere(&(opening) { .name = "next", .root = third }) == VOUCH_OK);
+    CHECK(!is_there("next.partial"));
+}
+
+static bool at_work;
+
+static void a_start_comes(void)
+{
+    at_work = is_there("new.partial")
+              && started_elsewhere(&(opening) { .name = "new", .root = second }) == VOUCH_E_CONFIG;
+    if (!at_work)
+        meanwhile = a_start_comes; /* it has not begun */
+}
+
+static void a_start_that_comes_while_it_is_copied_is_refused(void **state)
+{
+    (void)state;
+    vch_state *s = make_state(first);
+    at_work = false;
+    meanwhile = a_start_comes;
+    reseal(s, "new", second);
+    meanwhile = NULL;
+    CHECK(at_work);
+    vch_state_close(s);
+    expect_state(&(opening) { .name = "new", .root = second }, 5);
 }
 
 static void one_that_lies_under_the_new_name_is_moved_aside(void **state)
@@ -715,6 +811,9 @@ int main(void)
         ONE(where_the_old_one_does_not_open_all_begins_anew_and_it_stays),
         ONE(a_fleeting_root_takes_over_nothing),
         ONE(while_another_process_works_on_it_a_start_is_refused),
+        ONE(a_directory_at_work_under_the_new_name_is_not_moved_aside),
+        ONE(a_copy_that_another_process_makes_is_not_removed),
+        ONE(a_start_that_comes_while_it_is_copied_is_refused),
         ONE(one_that_lies_under_the_new_name_is_moved_aside),
         ONE(damage_is_not_copied),
         ONE(a_commit_that_was_never_finished_stays_behind_untouched),
