@@ -200,8 +200,7 @@ static void look_at_policy(client *c)
     vouch_error err = { 0 };
     const vch_seal_root *root = NULL;
     bool fleeting = false;
-    bool switched = vch_site_policy_turn(c->policy);
-    if (!switched && !vch_keep_is_spoilt(c->keep))
+    if (!vch_site_policy_turn(c->policy))
         return;
     vouch_code rc = vch_site_seal(&c->site, &root, &fleeting, &err);
     if (rc == VOUCH_OK)

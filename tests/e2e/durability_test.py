@@ -330,19 +330,20 @@ def a_collaborators_disk_may_be_full_at_every_write():
 
 
 def a_sync_that_fails_ends_the_process_and_the_next_goes_on():
-    want = clean_run(LONG)
-    bad = STAGE / "sync"
-    running = with_fault("agg", "sync", sync=bad)
-    running["agg"].event("round.finished", round=1)
-    bad.touch()
-    # a file that cannot be synced is not acknowledged; a journal that cannot be is the end
-    time.sleep(1.5)
-    bad.unlink()
-    if running["agg"].wait(60) != 0:  # it lets go of its calls first, which takes a while
-        assert running["agg"].child.returncode == 3, running["agg"].tail()
-        assert "syncing" in running["agg"].tail(), running["agg"].tail()
-        running["agg"] = start("agg", "sync-again")
-    end_well(running, want)
+    for role in ("agg", "col1"):
+        want = clean_run(LONG)
+        bad = STAGE / f"sync-{role}"
+        running = with_fault(role, f"sync-{role}", sync=bad)
+        running["agg"].event("round.finished", round=1)
+        bad.touch()
+        # a file that cannot be synced is not acknowledged, or sent; a journal that cannot be is the end
+        time.sleep(1.5)
+        bad.unlink()
+        if running[role].wait(60) != 0:  # an aggregator lets go of its calls first, which takes a while
+            assert running[role].child.returncode == 3, running[role].tail()
+            assert "syncing" in running[role].tail(), running[role].tail()
+            running[role] = start(role, f"sync-again-{role}")
+        end_well(running, want)
 
 
 def a_model_that_cannot_be_read_stops_the_start_and_nothing_is_lost():
