@@ -30,7 +30,7 @@ typedef struct vch_ledger_options {
     const vch_seal_root *root;     /* kept; NULL: in clear */
     bool fleeting;                 /* the root dies with this process */
     const vch_plan *plan;          /* kept */
-    const uint8_t *model_digest;   /* SHA-256 of the initial model's file */
+    const uint8_t *model_digest;   /* which model it began with: vch_checkpoint_digest */
     const uint8_t *policy_digest;  /* SHA-256 of the federation's rules; NULL: there are none */
     const vch_state_rules *before; /* what these follow, newest first; only for the call */
     size_t before_count;
