@@ -113,7 +113,11 @@ static vouch_code work_on_round(vch_aggregator *a, int64_t now, vouch_error *err
 
 vouch_code vch_aggregator_conclude(vch_aggregator *a, vouch_error *err)
 {
-    return vch_ledger_finish(a->ledger, vch_round_number(a->round), err);
+    vouch_code rc = vch_ledger_finish(a->ledger, vch_round_number(a->round), err);
+    return rc == VOUCH_OK ? rc
+                          : vouch_wrap(err, rc,
+                                       "all rounds are done and the models are saved; keeping that "
+                                       "it is over");
 }
 
 static void step(void *context)
