@@ -42,7 +42,7 @@ def plan_for_all(rounds, **settings):
     ENV["agg"].run("vouch", "plan", "initialize")
 
 
-LONG = 120  # rounds: so many that they are not over before a test has done what it does
+LONG = 12  # rounds, of which col2 plays some before it dies: see in_the_middle
 
 
 def a_federation_of_tiny_sites():
@@ -272,6 +272,16 @@ def with_fault(role, label, rounds=3, **faults):
     return {r: start(r, label, **(faults if r == role else {})) for r in ("agg", *NAMES)}
 
 
+def in_the_middle(label, role="agg", **faults):
+    """The same, some rounds later: col2 has died, and the others wait for it. Whoever starts it again goes on."""
+    running = {r: start(r, label, **(faults if r == role else {"kill": 60} if r == "col2" else {})) for r in ("agg", *NAMES)}
+    assert running["col2"].wait(60) == -9, running["col2"].tail()
+    running.pop("col2").__exit__()
+    rounds = len(running["agg"].events("round.finished"))
+    assert 2 <= rounds < LONG - 2, rounds
+    return running
+
+
 def end_well(running, want):
     try:
         for role in [one for one in (*NAMES, "agg") if one in running]:
@@ -304,9 +314,9 @@ def one_of(process, *names):
 def a_full_disk_is_waited_out():
     want = clean_run(LONG)
     full = STAGE / "full"
-    running = with_fault("agg", "full", full=full)
-    running["agg"].event("round.finished", round=1)
+    running = in_the_middle("full", full=full)
     full.touch()
+    running["col2"] = start("col2", "full-again")
     one_of(running["agg"], "call.refused", "state.not_written")  # a result, or a round's end
     time.sleep(1)
     full.unlink()
@@ -316,17 +326,18 @@ def a_full_disk_is_waited_out():
 def a_collaborators_full_disk_is_waited_out():
     want = clean_run(LONG)
     full = STAGE / "full-col"
-    running = with_fault("col1", "full-col", full=full)
-    running["agg"].event("round.finished", round=1)
+    running = in_the_middle("full-col", "col1", full=full)
     full.touch()
+    running["col2"] = start("col2", "full-col-again")
     running["col1"].event("task.failed")
     full.unlink()
     end_well(running, want)
 
 
 def full_at_every_write(role):
-    """Once each; the events of all runs."""
-    calls = calls_of_a_start_and_a_round(role)
+    """Once each; the events of all runs. Results that come together are written together: a run may make more calls
+    than the one that was counted."""
+    calls = calls_of_a_start_and_a_round(role) + 10
     want = clean_run(1)
     seen, at_start = set(), 0
     for n in range(1, calls + 1):
@@ -350,21 +361,21 @@ def full_at_every_write(role):
 
 
 def a_collaborators_disk_may_be_full_at_every_write():
-    assert full_at_every_write("col1") == {"task.failed", "end.not_kept"}
+    assert full_at_every_write("col1") >= {"task.failed", "end.not_kept"}
 
 
 def an_aggregators_disk_may_be_full_at_every_write():
     """A result that finds no room is not acknowledged, and comes again; a round's end is tried again."""
-    assert full_at_every_write("agg") == {"call.refused", "state.not_written", "the end"}
+    assert full_at_every_write("agg") >= {"call.refused", "state.not_written"}
 
 
 def a_sync_that_fails_ends_the_process_and_the_next_goes_on():
     for role in ("agg", "col1"):
         want = clean_run(LONG)
         bad = STAGE / f"sync-{role}"
-        running = with_fault(role, f"sync-{role}", sync=bad)
-        running["agg"].event("round.finished", round=1)
+        running = in_the_middle(f"sync-{role}", role, sync=bad)
         bad.touch()
+        running["col2"] = start("col2", f"sync-{role}-again")
         # a file that cannot be synced is not acknowledged, or sent; a journal that cannot be is the end
         time.sleep(1.5)
         bad.unlink()
@@ -377,8 +388,7 @@ def a_sync_that_fails_ends_the_process_and_the_next_goes_on():
 
 def a_model_that_cannot_be_read_stops_the_start_and_nothing_is_lost():
     want = clean_run(LONG)
-    running = with_fault("agg", "read")
-    running["agg"].event("round.finished", round=1)
+    running = in_the_middle("read")
     running["agg"].child.kill()
     running["agg"].__exit__()
     bad = STAGE / "read"
@@ -386,14 +396,13 @@ def a_model_that_cannot_be_read_stops_the_start_and_nothing_is_lost():
     with start("agg", "unreadable", read=bad) as process:
         assert process.wait(20) == 3, process.tail()
         assert "Input/output error" in process.tail() and "state/" in process.tail(), process.tail()
-    running["agg"] = start("agg", "readable")
+    running |= {role: start(role, "readable") for role in ("agg", "col2")}
     end_well(running, want)
 
 
 def a_damaged_journal_or_model_stops_the_start_with_its_place():
     want = clean_run(LONG)
-    running = with_fault("agg", "damage")
-    running["agg"].event("round.finished", round=1)
+    running = in_the_middle("damage")
     running["agg"].child.kill()
     running["agg"].__exit__()
     state = next((ENV["agg"] / "state").glob("aggregator-*"))
@@ -408,7 +417,7 @@ def a_damaged_journal_or_model_stops_the_start_with_its_place():
             assert any(path.name in process.tail() for path in kept), process.tail()
         for path, content in kept.items():
             path.write_bytes(content)
-    running["agg"] = start("agg", "repaired")
+    running |= {role: start(role, "repaired") for role in ("agg", "col2")}
     end_well(running, want)
 
 
@@ -432,32 +441,31 @@ def clocks_may_jump_both_ways():
     want = clean_run(LONG)
     clock = STAGE / "clock"
     clock.write_text("0")
-    running = with_fault("agg", "clock", clock=clock)
-    running["agg"].event("round.finished", round=1)
+    running = in_the_middle("clock", clock=clock)
     clock.write_text("-7200")
-    running["agg"].event("round.finished", round=3)
+    with start("col2", "clock-again") as two:  # its certificate is not valid yet
+        assert two.wait(60) not in (0, -9) and "certificate" in two.tail(), two.tail()
     clock.write_text("7200")
+    running["col2"] = start("col2", "clock-last")
     end_well(running, want)
 
 
 def two_processes_with_one_name_do_not_share_a_state():
     want = clean_run(LONG)
-    running = with_fault("agg", "first")
-    running["agg"].event("aggregator.listening")
-    running["col1"].event("aggregator.connected")
+    running = in_the_middle("first")
     for role, words in (("agg", ["--listen", "127.0.0.1:0"]), ("col1", ())):
         with Process([PROGRAMS / "vouch", *(["aggregator", "start", *words] if role == "agg" else
                                             ["collaborator", "start", "-n", role]), *LOG], ENV[role].directory,
                      STAGE / f"second-{role}.log") as second:
             assert second.wait(20) == 2, second.tail()
             assert "another process is at work on" in second.tail(), second.tail()
+    running["col2"] = start("col2", "first-again")
     end_well(running, want)
 
 
 def another_plan_begins_anew_beside_and_the_first_goes_on():
     want = clean_run(LONG)
-    running = with_fault("agg", "plan")
-    running["agg"].event("round.finished", round=1)
+    running = in_the_middle("plan")
     for process in running.values():
         process.child.kill()
         process.__exit__()
@@ -479,8 +487,7 @@ def another_plan_begins_anew_beside_and_the_first_goes_on():
 
 def a_collaborator_refuses_an_aggregator_that_was_set_back():
     clean_run(LONG)
-    running = with_fault("agg", "back")
-    running["agg"].event("round.finished", round=2)
+    running = in_the_middle("back")
     for process in running.values():
         process.child.kill()
         process.__exit__()
@@ -493,10 +500,7 @@ def a_collaborator_refuses_an_aggregator_that_was_set_back():
 
 def a_lost_collaborator_ends_no_round_without_a_quorum_and_comes_back():
     want = clean_run(LONG)
-    running = with_fault("agg", "lost")
-    running["agg"].event("round.finished", round=0)
-    running["col2"].child.kill()
-    running["col2"].__exit__()
+    running = in_the_middle("lost")
     time.sleep(1.5)
     assert running["agg"].child.poll() is None
     running["col2"] = start("col2", "back-again")
