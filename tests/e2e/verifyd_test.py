@@ -141,8 +141,11 @@ def an_sgx_quote_gets_a_flat_token():
     assert claims["policy_defined_claims"] == {"simulated": True, "root_sha256": ROOT_DIGEST}
     assert claims["sgx_collateral"]["quotehash"] == hashlib.sha256(
         base64.b64decode(request["quote"])).hexdigest()
-    tcb_info = (SGX / "collateral/tcb_info.json").read_bytes()
-    assert claims["sgx_collateral"]["tcbinfohash"] == hashlib.sha256(tcb_info).hexdigest()
+    for name, file in {"tcbinfohash": "tcb_info.json", "tcbinfocerthash": "tcb_info_issuer_chain.pem",
+                       "tcbinfocrlhash": "root_ca_crl.der", "qeidhash": "qe_identity.json",
+                       "qeidcerthash": "qe_identity_issuer_chain.pem", "qeidcrlhash": "root_ca_crl.der"}.items():
+        content = (SGX / "collateral" / file).read_bytes()
+        assert claims["sgx_collateral"][name] == hashlib.sha256(content).hexdigest(), name
     assert "aud" not in claims and "sgx" not in claims
 
 
