@@ -10,6 +10,7 @@
 #include "crypto/secure_heap.h"
 #include "fed/plan/release.h"
 #include "fed/workspace/pki.h"
+#include "fed/workspace/template.h"
 #include "fed/workspace/workspace.h"
 #include "host/clock.h"
 #include "host/file.h"
@@ -34,11 +35,12 @@ static const vch_option create_options[] = {
       .help = "the new workspace",
       .required = true },
     { .name = "template",
-      .kind = VCH_OPTION_TEXT,
+      .kind = VCH_OPTION_CHOICE,
       .offset = offsetof(values, template_name),
-      .argument = "NAME",
-      .help = "what the plan starts as",
-      .fallback = VCH_WORKSPACE_TEMPLATE },
+      .argument = VCH_TEMPLATES,
+      .choices = VCH_TEMPLATES,
+      .help = "what it starts as",
+      .fallback = VCH_TEMPLATE_MLP },
     VCH_COMMON_OPTIONS(values),
 };
 
@@ -90,7 +92,12 @@ static const vch_option import_options[] = {
                                      .option_count = sizeof(options_) / sizeof *(options_) }
 
 USAGE(create_usage, "vouch workspace create", "Make a directory to work in.",
-      "Templates: " VCH_WORKSPACE_TEMPLATE ", a perceptron on CSV data.", create_options);
+      "A plan, and what it trains with:\n"
+      "  " VCH_TEMPLATE_MLP "      the built-in perceptron, on CSV data\n"
+      "  " VCH_TEMPLATE_NUMPY "    a program in Python with numpy, src/digits_numpy.py\n"
+      "  " VCH_TEMPLATE_PYTORCH "  a program in Python with PyTorch, src/digits_pytorch.py\n"
+      "A program is yours to rewrite; src/vouch_runner stands between it and the collaborator.",
+      create_options);
 USAGE(certify_usage, "vouch workspace certify", "Make the federation's certificate authority.",
       "A root and a signing CA under cert/ca, and cert/cert_chain.crt, in the current directory.",
       certify_options);

@@ -147,3 +147,36 @@ def make_sites(stage, programs, names, rounds, port):
         (site / "plan/data.yaml").write_text(f"{name},data/optdigits.csv#{i}/{len(names)}\n")
     agg.run("vouch", "plan", "initialize")
     return sites
+
+
+def changed(text, changes):
+    """The text with each of them made, which must be there once."""
+    for old, new in changes.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def make_sites_of_template(template, stage, programs, names, rounds, port, environment):
+    """The same, of a workspace of that template, which is made once and travels to all as a package."""
+    desk = Site(stage, programs)
+    desk.run("vouch", "workspace", "create", "--prefix", "aggregator", "--template", template)
+    agg = Site(stage / "aggregator", programs)
+    plan = agg / "plan/plan.yaml"
+    plan.write_text(changed(plan.read_text(), {"agg_addr: auto, agg_port: auto": f"agg_addr: localhost, agg_port: {port}",
+                                               "rounds_to_train: 10": f"rounds_to_train: {rounds}"}))
+    agg.run("vouch", "workspace", "certify")
+    agg.run("vouch", "aggregator", "generate-cert-request", "--fqdn", "localhost")
+    agg.run("vouch", "aggregator", "certify", "--fqdn", "localhost", "-s")
+    agg.run("vouch", "plan", "initialize", environment=environment)
+    agg.run("vouch", "workspace", "export", "--output", stage / "package.zip")
+    sites = {AGGREGATOR: agg}
+    for i, name in enumerate(names):
+        (stage / f"{name}.zip").symlink_to("package.zip")
+        desk.run("vouch", "workspace", "import", "--archive", f"{name}.zip")
+        site = sites[name] = Site(stage / name, programs)
+        site.run("vouch", "collaborator", "create", "-n", name, "-d", f"{DIGITS}#{i}/{len(names)}")
+        site.run("vouch", "collaborator", "generate-cert-request", "-n", name, "-s")
+        agg.run("vouch", "collaborator", "certify", "-r", site / f"col_{name}_to_agg_cert_request.zip", "-s")
+        site.run("vouch", "collaborator", "certify", "-i", agg / f"agg_to_col_{name}_signed_cert.zip")
+    return sites

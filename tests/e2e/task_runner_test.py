@@ -6,70 +6,42 @@ usage: task_runner_test.py DIRECTORY-OF-PROGRAMS
 import ast
 import json
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 
 import tap
-from federation import CHECKOUT, DIGITS, Process, Site
+from federation import AGGREGATOR, Process, changed, make_sites_of_template
 from ports import free_port
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix="vouch-runner-"))
 NAMES = ("col1", "col2")
 LOG = ("--log-format", "json", "--log-level", "info")
-EXAMPLE = CHECKOUT / "examples/task_runner/digits_numpy.py"
+EXAMPLE = "digits_numpy.py"
 # Debian's interpreter, which has Debian's numpy
 PYTHON = "/usr/bin/python3"
+DEBIANS = {"PATH": "/usr/bin:/bin"}
 ENV = {}
 
 
 def plan_of(runner, settings="", rounds=3):
-    """The template's plan with a child process for its task runner."""
-    process = f"""task_runner:
-  template: vouch.ProcessTaskRunner
-  settings:
-    command: [{PYTHON}, src/{runner}]
-    environment: {{PYTHONPATH: {CHECKOUT / "python"}}}
-    settings: {{learning_rate: 1.0}}
-    {settings}
-"""
-    text = ENV["plan"]
-    for old, new in {r"rounds_to_train: 10": f"rounds_to_train: {rounds}", r"agg_addr: auto": "agg_addr: localhost",
-                     r"agg_port: auto": f"agg_port: {ENV['port']}",
-                     r"  template: vouch.CsvDataLoader\n.*\n": "  template: vouch.PathDataLoader\n",
-                     r"task_runner:\n.*\n.*\n": process}.items():
-        text, count = re.subn(old, new, text)
-        assert count == 1, old
-    return text
+    """The template's plan with another program for its task runner."""
+    return changed(ENV["plan"], {f"[python3, src/{EXAMPLE}]": f"[{PYTHON}, src/{runner}]\n    {settings}",
+                                 "rounds_to_train: 5": f"rounds_to_train: {rounds}"})
 
 
 def share(plan, runner):
     for site in (ENV["agg"], *(ENV[name] for name in NAMES)):
         (site / "plan/plan.yaml").write_text(plan)
-        (site / "src").mkdir(exist_ok=True)
         shutil.copy(runner, site / "src")
 
 
-def our_commands_make_the_workspaces_and_the_pki():
-    desk = Site(STAGE / "desk", PROGRAMS)
-    desk.run("vouch", "workspace", "create", "--prefix", STAGE / "template")
-    ENV["plan"], ENV["port"] = (STAGE / "template/plan/plan.yaml").read_text(), free_port()
-    agg = ENV["agg"] = Site(STAGE / "aggregator", PROGRAMS)
-    for name in NAMES:
-        ENV[name] = Site(STAGE / name, PROGRAMS)
-    share(plan_of(EXAMPLE.name, rounds=5), EXAMPLE)
-    agg.run("vouch", "workspace", "certify")
-    agg.run("vouch", "aggregator", "generate-cert-request", "--fqdn", "localhost")
-    agg.run("vouch", "aggregator", "certify", "--fqdn", "localhost", "-s")
-    for i, name in enumerate(NAMES):
-        site = ENV[name]
-        site.run("vouch", "collaborator", "generate-cert-request", "-n", name, "-s")
-        agg.run("vouch", "collaborator", "certify", "-r", site / f"col_{name}_to_agg_cert_request.zip", "-s")
-        site.run("vouch", "collaborator", "certify", "-i", agg / f"agg_to_col_{name}_signed_cert.zip")
-        (site / "plan/data.yaml").write_text(f"{name},{DIGITS}#{i}/{len(NAMES)}\n")
+def a_workspace_of_the_template_goes_to_all_and_is_certified():
+    ENV["port"] = free_port()
+    sites = make_sites_of_template("vouch/numpy", STAGE, PROGRAMS, NAMES, 5, ENV["port"], DEBIANS)
+    ENV.update(sites, agg=sites[AGGREGATOR], plan=(sites["col1"] / "plan/plan.yaml").read_text())
 
 
 def aggregator(label):
@@ -79,7 +51,7 @@ def aggregator(label):
 
 def collaborator(label, name):
     return Process([PROGRAMS / "vouch", "collaborator", "start", "-n", name, *LOG], ENV[name].directory,
-                   STAGE / f"{label}-{name}.log", environment={"ITA_API_KEY": "not-for-the-child"})
+                   STAGE / f"{label}-{name}.log", environment={"ITA_API_KEY": "not-for-the-child", **DEBIANS})
 
 
 def federation(label, seconds=90):
@@ -92,7 +64,6 @@ def federation(label, seconds=90):
 
 
 def the_initial_model_comes_from_the_child_without_data():
-    ENV["agg"].run("vouch", "plan", "initialize")
     assert (ENV["agg"] / "save/init.pbuf").stat().st_size > 2600
 
 
@@ -112,7 +83,7 @@ def two_sites_train_the_numpy_example():
 WRECK = f'''
 import os, pathlib, sys, time
 sys.argv = ["digits"]
-source = pathlib.Path("{EXAMPLE}").read_text().replace("serve(Digits)", "")
+source = pathlib.Path("src/{EXAMPLE}").read_text().replace("serve(Digits)", "")
 exec(source)
 
 class Wreck(Digits):
@@ -185,14 +156,14 @@ def ctrl_c_ends_a_collaborator_in_the_middle_of_a_task_and_its_child_with_it():
 
 
 def a_runner_without_its_program_is_told_before_anything_starts():
-    share(plan_of(EXAMPLE.name).replace(PYTHON, "/nonexistent/python"), EXAMPLE)
+    (ENV["col1"] / "plan/plan.yaml").write_text(plan_of(EXAMPLE).replace(PYTHON, "/nonexistent/python"))
     done = subprocess.run([PROGRAMS / "vouch", "collaborator", "start", "-n", "col1"], cwd=ENV["col1"].directory,
                           capture_output=True, text=True, timeout=30)
     assert done.returncode == 2 and "/nonexistent/python" in done.stderr, done
 
 
 try:
-    tap.run(our_commands_make_the_workspaces_and_the_pki,
+    tap.run(a_workspace_of_the_template_goes_to_all_and_is_certified,
             the_initial_model_comes_from_the_child_without_data,
             two_sites_train_the_numpy_example,
             a_dead_a_hung_and_a_failing_child_fail_their_task_and_the_federation_goes_on,

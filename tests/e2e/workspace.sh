@@ -53,6 +53,8 @@ cd "$dir" || exit 1
 check "a workspace is made" "$vouch" workspace create --prefix fed
 check "a workspace is not made twice" status 2 "$vouch" workspace create --prefix fed
 check "an unknown template is refused by name" refuses "torch/mnist" 2 "$vouch" workspace create --prefix x --template torch/mnist
+check "with a list of what there is" refuses "vouch/mlp|vouch/numpy|vouch/pytorch" 2 "$vouch" workspace create --prefix x --template torch/mnist
+check "so is one without a name" refuses "vouch/mlp|vouch/numpy|vouch/pytorch" 2 "$vouch" workspace create --prefix x --template
 mkdir site
 cd fed || exit 1
 check "an authority is made" "$vouch" workspace certify

@@ -7,59 +7,13 @@
 
 #include "base/bytes.h"
 #include "base/scope.h"
+#include "fed/workspace/template.h"
 #include "host/file.h"
 
 enum { DIRECTORY_MAX = 1024 };
 
 static const char *const directories[] = { "cert", "data",        "logs", "save",
                                            "src",  "local_state", "plan" };
-
-static const char plan_text[] =
-    "aggregator:\n"
-    "  template: openfl.component.Aggregator\n"
-    "  settings:\n"
-    "    init_state_path: save/init.pbuf\n"
-    "    best_state_path: save/best.pbuf\n"
-    "    last_state_path: save/last.pbuf\n"
-    "    rounds_to_train: 10\n"
-    "    db_store_rounds: 2\n"
-    "collaborator:\n"
-    "  template: openfl.component.Collaborator\n"
-    "  settings: {opt_treatment: RESET, db_store_rounds: 1}\n"
-    "data_loader:\n"
-    "  template: vouch.CsvDataLoader\n"
-    "  settings: {features: 64, classes: 10, feature_scale: 0.0625, validation_every: 5}\n"
-    "task_runner:\n"
-    "  template: vouch.MlpTaskRunner\n"
-    "  settings: {hidden: [32], learning_rate: 0.2, batch_size: 16, epochs: 5, seed: 1}\n"
-    "network:\n"
-    "  template: openfl.federation.Network\n"
-    "  settings: {agg_addr: auto, agg_port: auto, cert_folder: cert}\n"
-    "assigner:\n"
-    "  template: openfl.component.RandomGroupedAssigner\n"
-    "  settings:\n"
-    "    task_groups:\n"
-    "    - name: learning\n"
-    "      percentage: 1.0\n"
-    "      tasks: [aggregated_model_validation, train, locally_tuned_model_validation]\n"
-    "tasks:\n"
-    "  aggregated_model_validation:\n"
-    "    {function: validate_task, kwargs: {apply: global, metrics: [accuracy]}}\n"
-    "  train: {function: train_task, kwargs: {metrics: [loss]}}\n"
-    "  locally_tuned_model_validation:\n"
-    "    {function: validate_task, kwargs: {apply: local, metrics: [accuracy]}}\n"
-    "compression_pipeline: {template: openfl.pipelines.NoCompressionPipeline}\n";
-
-/* Every file of the template. */
-static const struct {
-    const char *name, *text;
-} template_files[] = {
-    { "plan/plan.yaml", plan_text },
-    { "plan/cols.yaml", "collaborators: []\n" },
-    { "plan/data.yaml", "# name,path of its data; a part of a file: data/all.csv#0/3\n" },
-    { ".workspace", "current_plan_name: default\n" },
-    { "requirements.txt", "" },
-};
 
 static vouch_code make_directories(const char *dir, vouch_error *err)
 {
@@ -76,21 +30,16 @@ static vouch_code make_directories(const char *dir, vouch_error *err)
 
 vouch_code vch_workspace_create(const char *dir, const char *template_name, vouch_error *err)
 {
+    VCH_SCOPED(vch_package_done) vch_package files = { 0 };
     char path[VCH_PATH_SIZE];
-    if (strcmp(template_name, VCH_WORKSPACE_TEMPLATE) != 0)
-        return vouch_fail(err, VOUCH_E_UNSUPPORTED, "no template '%s'; there is '%s'",
-                          template_name, VCH_WORKSPACE_TEMPLATE);
-    vouch_code rc = vch_path_join(dir, template_files[0].name, path, err);
+    vouch_code rc = vch_template_pack(template_name, &files, err);
+    if (rc == VOUCH_OK)
+        rc = vch_path_join(dir, "plan/plan.yaml", path, err);
     if (rc == VOUCH_OK && vch_file_exists(path))
         rc = vouch_fail(err, VOUCH_E_CONFIG, "'%s' is a workspace already", dir);
     if (rc == VOUCH_OK)
         rc = make_directories(dir, err);
-    for (size_t i = 0; rc == VOUCH_OK && i < sizeof template_files / sizeof *template_files; i++) {
-        rc = vch_path_join(dir, template_files[i].name, path, err);
-        if (rc == VOUCH_OK)
-            rc = vch_file_write(path, vch_span_str(template_files[i].text), 0644, err);
-    }
-    return rc;
+    return rc == VOUCH_OK ? vch_package_unpack_into(&files, dir, err) : rc;
 }
 
 /* A walk over files: directories wait in a list, so that depth is no recursion. */

@@ -10,12 +10,9 @@
 
 #define VCH_WORKSPACE_PACKAGE_MAX ((size_t)256 << 20) /* bytes, packed and unpacked */
 
-/* The template that comes with Vouch: a perceptron on CSV data. */
-#define VCH_WORKSPACE_TEMPLATE "vouch/mlp"
-
 /*
- * Make `dir` a workspace: cert, data, logs, save, src, local_state, and the template's plan.
- * Fails with VOUCH_E_UNSUPPORTED (another template), VOUCH_E_CONFIG (a plan is there), VOUCH_E_IO.
+ * Make `dir` a workspace: cert, data, logs, save, src, local_state, and the template's files.
+ * Fails with VOUCH_E_UNSUPPORTED (no such template; template.h), VOUCH_E_CONFIG (a plan is there), VOUCH_E_IO.
  */
 VOUCH_MUST_CHECK vouch_code vch_workspace_create(const char *dir, const char *template_name,
                                                  vouch_error *err);

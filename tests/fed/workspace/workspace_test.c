@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "check.h"
 #include "fed/plan/plan.h"
+#include "fed/workspace/template.h"
 #include "host/file.h"
 
 static char directory[VCH_PATH_SIZE];
@@ -30,25 +31,38 @@ static int remove_directory(void **state)
     return vch_dir_remove_tree(directory, NULL) == VOUCH_OK ? 0 : -1;
 }
 
-static void a_new_workspace_holds_a_plan_that_is_right(void **state)
+static void check_workspace(const char *name, const char *template)
 {
-    (void)state;
     vouch_error err = { 0 };
     vch_faults faults = { 0 };
     vch_plan *plan = NULL;
-    char cols[VCH_PATH_SIZE + 64];
+    char dir[VCH_PATH_SIZE];
+    char file[VCH_PATH_SIZE];
+    char cols[VCH_PATH_SIZE];
+    static const char *const parts[] = { "cert", "save", "src", "data" };
     vch_plan_source source = { .host_name = "host.example.org" };
-    CHECK_OK(vch_workspace_create(inside("new"), VCH_WORKSPACE_TEMPLATE, &err), &err);
-    (void)snprintf(cols, sizeof cols, "%s", inside("new/plan/cols.yaml"));
-    CHECK_OK(vch_plan_load(inside("new/plan/plan.yaml"), cols, &source, &faults, &plan, &err),
-             &err);
+    CHECK(vch_path_join(directory, name, dir, NULL) == VOUCH_OK);
+    CHECK_OK(vch_workspace_create(dir, template, &err), &err);
+    CHECK(vch_path_join(dir, "plan/plan.yaml", file, NULL) == VOUCH_OK);
+    CHECK(vch_path_join(dir, "plan/cols.yaml", cols, NULL) == VOUCH_OK);
+    CHECK_OK(vch_plan_load(file, cols, &source, &faults, &plan, &err), &err);
     CHECK(faults.count == 0);
     CHECK(vch_plan_look(plan)->member_count == 0);
-    CHECK(vch_file_exists(inside("new/cert")) && vch_file_exists(inside("new/save"))
-          && vch_file_exists(inside("new/src")) && vch_file_exists(inside("new/data")));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        CHECK(vch_path_join(dir, parts[i], file, NULL) == VOUCH_OK);
+        CHECK(vch_dir_exists(file));
+    }
     vch_plan_free(plan);
     vch_faults_done(&faults);
-    CHECK(vch_workspace_create(inside("new"), VCH_WORKSPACE_TEMPLATE, NULL) == VOUCH_E_CONFIG);
+}
+
+static void a_new_workspace_holds_a_plan_that_is_right(void **state)
+{
+    (void)state;
+    check_workspace("new", VCH_TEMPLATE_MLP);
+    check_workspace("numpy", VCH_TEMPLATE_NUMPY);
+    check_workspace("pytorch", VCH_TEMPLATE_PYTORCH);
+    CHECK(vch_workspace_create(inside("new"), VCH_TEMPLATE_MLP, NULL) == VOUCH_E_CONFIG);
     CHECK(vch_workspace_create(inside("x"), "torch/mnist", NULL) == VOUCH_E_UNSUPPORTED);
     CHECK(!vch_file_exists(inside("x")));
 }
@@ -66,7 +80,7 @@ static void a_package_holds_nothing_secret(void **state)
                                           "old/src/g.pbuf", "old/src/deep/h.key" };
     vch_package p = { 0 };
     vouch_error err = { 0 };
-    CHECK(vch_workspace_create(inside("old"), VCH_WORKSPACE_TEMPLATE, NULL) == VOUCH_OK);
+    CHECK(vch_workspace_create(inside("old"), VCH_TEMPLATE_MLP, NULL) == VOUCH_OK);
     CHECK(vch_dir_make(inside("old/src/deep"), 0700, NULL) == VOUCH_OK);
     CHECK(vch_dir_make(inside("old/src/__pycache__"), 0700, NULL) == VOUCH_OK);
     put_file("old/src/runner.py");
