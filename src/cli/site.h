@@ -18,7 +18,7 @@
 #include "net/tls.h"
 #include "prompt/command.h"
 #include "store/seal.h"
-#include "store/state.h"
+#include "store/state_rules.h"
 
 #define VCH_SITE_STATE "state"                       /* directory of what must survive a crash */
 #define VCH_SITE_ATTESTATION "plan/attestation.yaml" /* read if it is there and none is named */

@@ -20,13 +20,7 @@ typedef struct vch_state vch_state;
 
 #define VCH_STATE_BEFORE_MAX 8
 
-/* Rules that the present ones follow: their state may be taken over. Whoever opens the state knows
- * how its directory is called under rules. */
-typedef struct vch_state_rules {
-    const uint8_t *digest;     /* 32 bytes */
-    const vch_seal_root *root; /* NULL: in clear */
-} vch_state_rules;
-
+/* A directory whose state may be taken over (store/state_rules.h knows what it is called). */
 typedef struct vch_state_origin {
     const char *name;          /* of the directory */
     const vch_seal_root *root; /* that opens it; NULL: in clear */

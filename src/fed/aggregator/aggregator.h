@@ -20,7 +20,7 @@
 #include "net/loop.h"
 #include "net/workers.h"
 #include "store/seal.h"
-#include "store/state.h"
+#include "store/state_rules.h"
 #include "vouch/error.h"
 
 #define VCH_AGGREGATOR_LONG_POLL_MS INT64_C(30000) /* GetTasks is held at most so long */

@@ -6,21 +6,20 @@
 
 #include "base/buffer.h"
 #include "base/bytes.h"
-#include "codec/hex.h"
 #include "crypto/hash.h"
-#include "crypto/rand.h"
 #include "fed/aggregator/commits.h"
 #include "fed/aggregator/ledger_records.h"
 #include "store/state.h"
+#include "store/state_file.h"
+#include "store/state_rules.h"
 
 #define RECORD_MAX VCH_JOURNAL_RECORD_MAX
-#define DIRECTORY_SIZE 48
-#define FILE_RANDOM ((size_t)12)
+#define FEDERATION_MAX ((size_t)4096)
 
 /* A change of rules; a worker's while it runs. */
 typedef struct resealing {
     vch_ledger_rules rules;
-    char name[DIRECTORY_SIZE];
+    char name[VCH_STATE_NAME_SIZE];
     vouch_code rc;
     vouch_error err;
     bool spoilt;
@@ -31,7 +30,7 @@ struct vch_ledger {
     vch_state *state; /* NULL: nothing is kept */
     vch_commits *commits;
     vch_ledger_past past;
-    vch_ledger_file model, previous;
+    vch_state_file model, previous;
     vch_ledger_record *result; /* of the present round */
     size_t result_count, result_room;
     bool *out; /* a value for each member: it was put out */
@@ -85,8 +84,8 @@ static void forget_run(vch_ledger *l)
 {
     forget_results(l);
     l->past = (vch_ledger_past) { 0 };
-    l->model = (vch_ledger_file) { 0 };
-    l->previous = (vch_ledger_file) { 0 };
+    l->model = (vch_state_file) { 0 };
+    l->previous = (vch_state_file) { 0 };
     memset(l->out, 0, vch_plan_look(l->options.plan)->member_count * sizeof *l->out);
 }
 
@@ -106,7 +105,7 @@ static vouch_code apply(vch_ledger *l, vch_ledger_record *record, vouch_error *e
         forget_results(l);
         l->past = (vch_ledger_past) { .begun = true, .round = record->round };
         l->model = record->file;
-        l->previous = (vch_ledger_file) { 0 };
+        l->previous = (vch_state_file) { 0 };
         return VOUCH_OK;
     case VCH_LEDGER_RESULT:
         return keep_result(l, record, err);
@@ -144,28 +143,17 @@ static vouch_code replay(void *context, vouch_span bytes, vouch_error *err)
 }
 
 /* What tells this federation's state from any other's that lies beside it. */
-static vouch_code directory_name(const vch_ledger *l, const uint8_t *policy_digest,
-                                 char out[static DIRECTORY_SIZE], vouch_error *err)
+static vouch_code identify(const vch_ledger *l, vch_buffer *out, vch_state_subject *subject,
+                           vouch_error *err)
 {
-    const vch_ledger_options *options = &l->options;
-    const vch_plan_view *view = vch_plan_look(options->plan);
-    uint8_t digest[VCH_SHA256_SIZE];
-    char hex[2 * 12 + 1];
-    VCH_SCOPED(vch_buffer_drop) vch_buffer all = vch_buffer_with_cap(4096);
-    vch_buffer_append_str(&all, view->federation_uuid);
-    vch_buffer_u8(&all, 0);
-    vch_buffer_append(&all, (vouch_span) { view->claim, sizeof view->claim });
-    vch_buffer_append(&all, (vouch_span) { l->model_digest, sizeof l->model_digest });
-    if (policy_digest != NULL)
-        vch_buffer_append(&all, (vouch_span) { policy_digest, VCH_SHA256_SIZE });
-    vouch_code rc = vch_buffer_finish(&all, "federation", err);
-    if (rc == VOUCH_OK)
-        rc = vch_sha256(vch_buffer_span(&all), digest, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    (void)vch_hex_encode((vouch_span) { digest, 12 }, hex);
-    (void)snprintf(out, DIRECTORY_SIZE, "aggregator-%s", hex);
-    return VOUCH_OK;
+    const vch_plan_view *view = vch_plan_look(l->options.plan);
+    vch_buffer_append_str(out, view->federation_uuid);
+    vch_buffer_u8(out, 0);
+    vch_buffer_append(out, (vouch_span) { view->claim, sizeof view->claim });
+    vch_buffer_append(out, (vouch_span) { l->model_digest, sizeof l->model_digest });
+    vouch_code rc = vch_buffer_finish(out, "federation", err);
+    *subject = (vch_state_subject) { .role = "aggregator", .federation = vch_buffer_span(out) };
+    return rc;
 }
 
 static bool is_wanted(void *context, const char *name)
@@ -182,28 +170,19 @@ static bool is_wanted(void *context, const char *name)
 
 static vouch_code open_state(vch_ledger *l, vouch_error *err)
 {
-    char name[DIRECTORY_SIZE];
-    char older[VCH_STATE_BEFORE_MAX][DIRECTORY_SIZE];
-    vch_state_origin before[VCH_STATE_BEFORE_MAX];
-    size_t count = l->options.before_count;
-    vouch_code rc = directory_name(l, l->options.policy_digest, name, err);
-    if (count > VCH_STATE_BEFORE_MAX)
-        return vouch_fail(err, VOUCH_E_LIMIT, "%zu rules before these", count);
-    for (size_t i = 0; rc == VOUCH_OK && i < count; i++) {
-        rc = directory_name(l, l->options.before[i].digest, older[i], err);
-        before[i] = (vch_state_origin) { older[i], l->options.before[i].root };
-    }
+    vch_state_subject subject = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer federation = vch_buffer_with_cap(FEDERATION_MAX);
+    const vch_state_history rules = { .now = { l->options.policy_digest, l->options.root },
+                                      .before = l->options.before,
+                                      .before_count = l->options.before_count };
     const vch_state_options how = { .parent = l->options.parent,
-                                    .name = name,
-                                    .root = l->options.root,
                                     .fleeting = l->options.fleeting,
                                     .log = l->options.log,
-                                    .before = before,
-                                    .before_count = count,
                                     .replay = replay,
                                     .context = l };
+    vouch_code rc = identify(l, &federation, &subject, err);
     if (rc == VOUCH_OK)
-        rc = vch_state_open(&how, &l->state, err);
+        rc = vch_state_open_under(&subject, &rules, &how, &l->state, err);
     if (rc == VOUCH_OK)
         rc = vch_state_sweep(l->state, is_wanted, l, err);
     return rc;
@@ -253,7 +232,7 @@ const vch_ledger_past *vch_ledger_look(const vch_ledger *l)
     return &l->past;
 }
 
-static vouch_code open_file(const vch_ledger *l, const vch_ledger_file *file, const char *purpose,
+static vouch_code open_file(const vch_ledger *l, const vch_state_file *file, const char *purpose,
                             vch_sealed **out, vouch_error *err)
 {
     const vch_sealed_options how = { .directory = vch_state_directory(l->state),
@@ -266,7 +245,7 @@ static vouch_code open_file(const vch_ledger *l, const vch_ledger_file *file, co
 vouch_code vch_ledger_open_model(const vch_ledger *l, bool previous, vch_sealed **out,
                                  vouch_error *err)
 {
-    const vch_ledger_file *file = previous ? &l->previous : &l->model;
+    const vch_state_file *file = previous ? &l->previous : &l->model;
     *out = NULL;
     if (file->name[0] == '\0' && previous)
         return VOUCH_OK;
@@ -310,17 +289,13 @@ vouch_code vch_ledger_each_result(const vch_ledger *l, vch_ledger_take *take, vo
 vouch_code vch_ledger_new_file(const vch_ledger *l, const char *purpose, uint64_t size,
                                vch_sealed **out, vouch_error *err)
 {
-    uint8_t draw[FILE_RANDOM];
-    char hex[2 * FILE_RANDOM + 1];
-    char name[VCH_LEDGER_NAME_SIZE];
+    char name[VCH_STATE_FILE_NAME_SIZE];
     if (l != NULL && l->resealing)
         return vouch_fail(err, VOUCH_E_IO,
                           "the rules have changed: the state is being sealed anew");
-    vouch_code rc = vch_random_bytes(draw, sizeof draw, err);
+    vouch_code rc = vch_state_file_draw(purpose, name, err);
     if (rc != VOUCH_OK)
         return rc;
-    (void)vch_hex_encode((vouch_span) { draw, sizeof draw }, hex);
-    (void)snprintf(name, sizeof name, "%s-%s", purpose, hex);
     vch_sealed_options how = { .name = name, .purpose = purpose };
     if (l != NULL && l->state != NULL) {
         how.directory = vch_state_directory(l->state);
@@ -329,7 +304,7 @@ vouch_code vch_ledger_new_file(const vch_ledger *l, const char *purpose, uint64_
     return vch_sealed_new(&how, size, out, err);
 }
 
-static void describe(vch_sealed *file, vch_ledger_file *out)
+static void describe(vch_sealed *file, vch_state_file *out)
 {
     if (file == NULL)
         return;
@@ -453,7 +428,11 @@ void vch_ledger_reseal(vch_ledger *l, const vch_ledger_rules *rules)
         rules->done(rules->context, VOUCH_OK, NULL);
         return;
     }
-    vouch_code rc = directory_name(l, l->policy, l->job.name, &err);
+    vch_state_subject subject = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer federation = vch_buffer_with_cap(FEDERATION_MAX);
+    vouch_code rc = identify(l, &federation, &subject, &err);
+    if (rc == VOUCH_OK)
+        rc = vch_state_name(&subject, l->policy, l->job.name, &err);
     l->resealing = true;
     l->era++;
     if (rc == VOUCH_OK)

@@ -17,7 +17,7 @@
 #include "net/loop.h"
 #include "net/workers.h"
 #include "store/sealed.h"
-#include "store/state.h"
+#include "store/state_rules.h"
 #include "vouch/error.h"
 
 #define VCH_LEDGER_SPOOL "spool" /* purposes of files */

@@ -5,7 +5,7 @@
  *   [3, round, file, steps, best or empty, [member…]]                      the round is over
  *   [4, round]                                                             everybody was told
  *   [5, round, member], [6, round, member]                                 put out; taken back in
- * A file is [name, size, salt, check]; floating point numbers are their bytes, big-endian.
+ * A file is as store/state_file.h has it; floating point numbers are their bytes, big-endian.
  */
 #include "fed/aggregator/ledger_records.h"
 
@@ -16,19 +16,6 @@
 #include "base/bytes.h"
 #include "base/cursor.h"
 #include "codec/cbor.h"
-
-static void put_file(const vch_ledger_file *file, vch_buffer *out)
-{
-    if (file->name[0] == '\0') {
-        vch_cbor_put_null(out);
-        return;
-    }
-    vch_cbor_put_array(out, 4);
-    vch_cbor_put_text(out, file->name);
-    vch_cbor_put_uint(out, file->stamp.size);
-    vch_cbor_put_bytes(out, (vouch_span) { file->stamp.salt, sizeof file->stamp.salt });
-    vch_cbor_put_bytes(out, (vouch_span) { file->stamp.check, sizeof file->stamp.check });
-}
 
 static void put_bits(uint64_t bits, size_t size, vch_buffer *out)
 {
@@ -45,7 +32,7 @@ static void put_begin(const vch_plan *plan, const uint8_t *policy_digest,
     vch_cbor_put_array(out, 6);
     vch_cbor_put_uint(out, VCH_LEDGER_BEGIN);
     vch_cbor_put_uint(out, (uint64_t)record->round);
-    put_file(&record->file, out);
+    vch_state_file_put(&record->file, out);
     vch_cbor_put_text(out, view->federation_uuid);
     vch_cbor_put_bytes(out, (vouch_span) { view->claim, sizeof view->claim });
     vch_cbor_put_bytes(out, (vouch_span) { policy_digest, policy_digest == NULL ? 0 : 32 });
@@ -58,7 +45,7 @@ static void put_result(const vch_plan *plan, const vch_ledger_record *record, vc
     vch_cbor_put_array(out, 9);
     vch_cbor_put_uint(out, VCH_LEDGER_RESULT);
     vch_cbor_put_uint(out, (uint64_t)record->round);
-    put_file(&record->file, out);
+    vch_state_file_put(&record->file, out);
     vch_cbor_put_text(out, view->member[record->member]);
     vch_cbor_put_text(out, view->task[record->task].name);
     vch_cbor_put_bytes(out, (vouch_span) { r->certificate, sizeof r->certificate });
@@ -88,7 +75,7 @@ static void put_round(const vch_plan *plan, const vch_ledger_record *record, vch
     vch_cbor_put_array(out, 6);
     vch_cbor_put_uint(out, VCH_LEDGER_ROUND);
     vch_cbor_put_uint(out, (uint64_t)record->round);
-    put_file(&record->file, out);
+    vch_state_file_put(&record->file, out);
     vch_cbor_put_uint(out, record->steps);
     put_bits(bits, record->has_best ? sizeof bits : 0, out);
     vch_cbor_put_array(out, count);
@@ -153,24 +140,6 @@ static void take_array(vch_cbor *c, size_t count)
         vch_cbor_refuse(c, "an array of another size");
 }
 
-static void take_file(vch_cbor *c, vch_ledger_file *out)
-{
-    if (vch_cbor_peek(c) == VCH_CBOR_NULL) {
-        vch_cbor_null(c);
-        return;
-    }
-    take_array(c, 4);
-    vouch_span name = vch_cbor_text(c);
-    if (name.size == 0 || name.size >= sizeof out->name || memchr(name.data, '/', name.size) != NULL
-        || memchr(name.data, 0, name.size) != NULL)
-        vch_cbor_refuse(c, "no file's name");
-    else
-        memcpy(out->name, name.data, name.size);
-    out->stamp.size = vch_cbor_uint(c);
-    take_bytes(c, out->stamp.salt, sizeof out->stamp.salt);
-    take_bytes(c, out->stamp.check, sizeof out->stamp.check);
-}
-
 static void take_metric(vch_cbor *c, vch_metric *out)
 {
     bool given = false;
@@ -211,7 +180,7 @@ static vouch_code take_result(const vch_plan *plan, vch_cbor *c, vch_ledger_reco
     out->result = calloc(1, sizeof *out->result);
     if (out->result == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for a result");
-    take_file(c, &out->file);
+    vch_state_file_take(c, &out->file);
     ptrdiff_t member = vch_plan_member(plan, vch_cbor_text(c));
     const vch_plan_task *task = vch_plan_task_find(plan, vch_cbor_text(c));
     if (task == NULL) {
@@ -239,7 +208,7 @@ static vouch_code take_result(const vch_plan *plan, vch_cbor *c, vch_ledger_reco
 
 static void take_round(vch_cbor *c, vch_ledger_record *out)
 {
-    take_file(c, &out->file);
+    vch_state_file_take(c, &out->file);
     uint64_t steps = vch_cbor_uint(c);
     if (steps > UINT32_MAX)
         vch_cbor_refuse(c, "steps out of range");
@@ -254,7 +223,7 @@ static void take_round(vch_cbor *c, vch_ledger_record *out)
 static void take_begin(const vch_plan *plan, vch_cbor *c, vch_ledger_record *out)
 {
     uint8_t claim[32];
-    take_file(c, &out->file);
+    vch_state_file_take(c, &out->file);
     if (!vch_span_is(vch_cbor_text(c), vch_plan_look(plan)->federation_uuid))
         vch_cbor_refuse(c, "another federation's");
     take_bytes(c, claim, sizeof claim);

@@ -8,14 +8,9 @@
 #include "base/buffer.h"
 #include "fed/aggregator/ledger.h"
 #include "fed/plan/plan.h"
+#include "store/state_file.h"
 
-#define VCH_LEDGER_NAME_SIZE 48    /* of a file */
 #define VCH_LEDGER_NOBODY SIZE_MAX /* a member that cols.yaml does not name any more */
-
-typedef struct vch_ledger_file {
-    char name[VCH_LEDGER_NAME_SIZE]; /* "": none */
-    vch_sealed_stamp stamp;
-} vch_ledger_file;
 
 typedef enum vch_ledger_kind {
     VCH_LEDGER_BEGIN = 1,
@@ -30,7 +25,7 @@ typedef enum vch_ledger_kind {
 typedef struct vch_ledger_record {
     vch_ledger_kind kind;
     int32_t round;
-    vch_ledger_file file; /* model or update */
+    vch_state_file file; /* model or update */
     /* RESULT; QUARANTINE and READMIT: the member */
     size_t member, task;
     vch_result *result; /* read: without its file; given to the reader, free with _done */

@@ -1,30 +1,27 @@
 /*
  * Records are CBOR, an array each:
- *   [1, round, task, [name, size, salt, check] or null, [[name, value]…]]   a result is made
- *   [2, round]                                                               it is acknowledged
- *   [3]                                                                      the federation is over
+ *   [1, round, task, file or null, [[name, value]…]]   a result is made
+ *   [2, round]                                         it is acknowledged
+ *   [3]                                                the federation is over
+ * A file is as store/state_file.h has it.
  */
 #include "fed/collaborator/keep.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "codec/cbor.h"
-#include "codec/hex.h"
-#include "crypto/hash.h"
-#include "crypto/rand.h"
 #include "host/file.h"
 #include "store/sealed.h"
 #include "store/state.h"
+#include "store/state_file.h"
+#include "store/state_rules.h"
 
 #define PURPOSE "result"
-#define DIRECTORY_SIZE 64
-#define NAME_SIZE 48
-#define DRAW_SIZE ((size_t)12)
+#define FEDERATION_MAX ((size_t)8192)
 #define RESULTS_MAX VCH_PLAN_TASK_MAX
 
 enum { MADE = 1, ACKNOWLEDGED = 2, OVER = 3 };
@@ -32,8 +29,7 @@ enum { MADE = 1, ACKNOWLEDGED = 2, OVER = 3 };
 typedef struct kept {
     int32_t round;
     const vch_plan_task *task;
-    char file[NAME_SIZE]; /* "": nothing was trained */
-    vch_sealed_stamp stamp;
+    vch_state_file file; /* none: nothing was trained */
     size_t metric_count;
     vch_task_metric metric[VCH_TASK_METRIC_MAX];
 } kept;
@@ -53,9 +49,9 @@ struct vch_keep {
 static void remove_file(const vch_keep *k, const kept *result)
 {
     char path[VCH_PATH_SIZE];
-    if (k->state == NULL || result->file[0] == '\0')
+    if (k->state == NULL || result->file.name[0] == '\0')
         return;
-    vouch_code rc = vch_path_join(vch_state_directory(k->state), result->file, path, NULL);
+    vouch_code rc = vch_path_join(vch_state_directory(k->state), result->file.name, path, NULL);
     if (rc == VOUCH_OK)
         rc = vch_file_remove(path, NULL);
     (void)rc; /* one that stays is removed at the next start */
@@ -101,22 +97,6 @@ static void take_text(vch_cbor *c, char *out, size_t size)
         memcpy(out, text.data, text.size);
 }
 
-static void take_file(vch_cbor *c, kept *out)
-{
-    if (vch_cbor_peek(c) == VCH_CBOR_NULL) {
-        vch_cbor_null(c);
-        return;
-    }
-    if (vch_cbor_array_enter(c) != 4)
-        vch_cbor_refuse(c, "no file");
-    take_text(c, out->file, sizeof out->file);
-    if (strchr(out->file, '/') != NULL)
-        vch_cbor_refuse(c, "no file's name");
-    out->stamp.size = vch_cbor_uint(c);
-    take_bytes(c, out->stamp.salt, sizeof out->stamp.salt);
-    take_bytes(c, out->stamp.check, sizeof out->stamp.check);
-}
-
 static void take_metrics(vch_cbor *c, kept *out)
 {
     size_t count = vch_cbor_array_enter(c);
@@ -146,7 +126,7 @@ static void take_made(vch_keep *k, vch_cbor *c, kept *out)
     out->task = vch_plan_task_find(k->options.plan, vch_cbor_text(c));
     if (out->task == NULL)
         vch_cbor_refuse(c, "a task that the plan does not have");
-    take_file(c, out);
+    vch_state_file_take(c, &out->file);
     take_metrics(c, out);
 }
 
@@ -175,35 +155,25 @@ static vouch_code replay(void *context, vouch_span bytes, vouch_error *err)
     return VOUCH_OK;
 }
 
-static vouch_code directory_name(const vch_keep_options *options, const uint8_t *policy_digest,
-                                 char out[static DIRECTORY_SIZE], vouch_error *err)
+static vouch_code identify(const vch_keep_options *options, vch_buffer *out,
+                           vch_state_subject *subject, vouch_error *err)
 {
     const vch_plan_view *view = vch_plan_look(options->plan);
-    uint8_t digest[VCH_SHA256_SIZE];
-    char hex[2 * DRAW_SIZE + 1];
-    VCH_SCOPED(vch_buffer_drop) vch_buffer all = vch_buffer_with_cap(8192);
-    vch_buffer_append_str(&all, view->federation_uuid);
-    vch_buffer_u8(&all, 0);
-    vch_buffer_append_str(&all, options->name);
-    vch_buffer_u8(&all, 0);
-    vch_buffer_append(&all, (vouch_span) { view->claim, sizeof view->claim });
-    if (policy_digest != NULL)
-        vch_buffer_append(&all, (vouch_span) { policy_digest, VCH_SHA256_SIZE });
-    vouch_code rc = vch_buffer_finish(&all, "federation", err);
-    if (rc == VOUCH_OK)
-        rc = vch_sha256(vch_buffer_span(&all), digest, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    (void)vch_hex_encode((vouch_span) { digest, DRAW_SIZE }, hex);
-    (void)snprintf(out, DIRECTORY_SIZE, "collaborator-%s", hex);
-    return VOUCH_OK;
+    vch_buffer_append_str(out, view->federation_uuid);
+    vch_buffer_u8(out, 0);
+    vch_buffer_append_str(out, options->name);
+    vch_buffer_u8(out, 0);
+    vch_buffer_append(out, (vouch_span) { view->claim, sizeof view->claim });
+    vouch_code rc = vch_buffer_finish(out, "federation", err);
+    *subject = (vch_state_subject) { .role = "collaborator", .federation = vch_buffer_span(out) };
+    return rc;
 }
 
 static bool is_wanted(void *context, const char *name)
 {
     const vch_keep *k = context;
     for (size_t i = 0; i < k->count; i++) {
-        if (strcmp(name, k->result[i].file) == 0)
+        if (strcmp(name, k->result[i].file.name) == 0)
             return true;
     }
     return false;
@@ -211,28 +181,19 @@ static bool is_wanted(void *context, const char *name)
 
 static vouch_code open_state(vch_keep *k, vouch_error *err)
 {
-    char name[DIRECTORY_SIZE];
-    char older[VCH_STATE_BEFORE_MAX][DIRECTORY_SIZE];
-    vch_state_origin before[VCH_STATE_BEFORE_MAX];
-    size_t count = k->options.before_count;
-    vouch_code rc = directory_name(&k->options, k->options.policy_digest, name, err);
-    if (count > VCH_STATE_BEFORE_MAX)
-        return vouch_fail(err, VOUCH_E_LIMIT, "%zu rules before these", count);
-    for (size_t i = 0; rc == VOUCH_OK && i < count; i++) {
-        rc = directory_name(&k->options, k->options.before[i].digest, older[i], err);
-        before[i] = (vch_state_origin) { older[i], k->options.before[i].root };
-    }
+    vch_state_subject subject = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer federation = vch_buffer_with_cap(FEDERATION_MAX);
+    const vch_state_history rules = { .now = { k->options.policy_digest, k->options.root },
+                                      .before = k->options.before,
+                                      .before_count = k->options.before_count };
     const vch_state_options how = { .parent = k->options.parent,
-                                    .name = name,
-                                    .root = k->options.root,
                                     .fleeting = k->options.fleeting,
                                     .log = k->options.log,
-                                    .before = before,
-                                    .before_count = count,
                                     .replay = replay,
                                     .context = k };
+    vouch_code rc = identify(&k->options, &federation, &subject, err);
     if (rc == VOUCH_OK)
-        rc = vch_state_open(&how, &k->state, err);
+        rc = vch_state_open_under(&subject, &rules, &how, &k->state, err);
     if (rc == VOUCH_OK)
         rc = vch_state_sweep(k->state, is_wanted, k, err);
     return rc;
@@ -263,10 +224,14 @@ void vch_keep_close(vch_keep *k)
 /* Before anything is written. */
 static vouch_code settle(vch_keep *k, vouch_error *err)
 {
-    char name[DIRECTORY_SIZE];
+    char name[VCH_STATE_NAME_SIZE];
+    vch_state_subject subject = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer federation = vch_buffer_with_cap(FEDERATION_MAX);
     if (!k->outdated || k->state == NULL)
         return VOUCH_OK;
-    vouch_code rc = directory_name(&k->options, k->policy, name, err);
+    vouch_code rc = identify(&k->options, &federation, &subject, err);
+    if (rc == VOUCH_OK)
+        rc = vch_state_name(&subject, k->policy, name, err);
     if (rc == VOUCH_OK)
         rc = vch_state_reseal(k->state, name, k->root, &k->spoilt, err);
     if (rc != VOUCH_OK)
@@ -310,15 +275,11 @@ static vch_sealed_options file_options(const vch_keep *k, const char *name)
 
 static vouch_code write_model(vch_keep *k, const vch_model *model, kept *out, vouch_error *err)
 {
-    uint8_t draw[DRAW_SIZE];
-    char hex[2 * DRAW_SIZE + 1];
     VCH_SCOPED(vch_sealed_drop) vch_sealed *file = NULL;
-    vouch_code rc = vch_random_bytes(draw, sizeof draw, err);
+    vouch_code rc = vch_state_file_draw(PURPOSE, out->file.name, err);
     if (rc != VOUCH_OK)
         return rc;
-    (void)vch_hex_encode((vouch_span) { draw, sizeof draw }, hex);
-    (void)snprintf(out->file, sizeof out->file, PURPOSE "-%s", hex);
-    const vch_sealed_options how = file_options(k, out->file);
+    const vch_sealed_options how = file_options(k, out->file.name);
     rc = vch_sealed_new(&how, model->data_size, &file, err);
     for (size_t i = 0; rc == VOUCH_OK && i < model->count; i++)
         rc = vch_sealed_append(file, vch_tensor_bytes(&model->tensor[i]), err);
@@ -331,7 +292,7 @@ static vouch_code write_model(vch_keep *k, const vch_model *model, kept *out, vo
     if (rc == VOUCH_OK)
         rc = vch_dir_sync(vch_state_directory(k->state), err);
     if (rc == VOUCH_OK)
-        out->stamp = *vch_sealed_stamp_of(file);
+        out->file.stamp = *vch_sealed_stamp_of(file);
     return rc;
 }
 
@@ -341,16 +302,7 @@ static void put_made(const kept *result, vch_buffer *out)
     vch_cbor_put_uint(out, MADE);
     vch_cbor_put_uint(out, (uint64_t)result->round);
     vch_cbor_put_text(out, result->task->name);
-    if (result->file[0] == '\0') {
-        vch_cbor_put_null(out);
-    } else {
-        const vch_sealed_stamp *stamp = &result->stamp;
-        vch_cbor_put_array(out, 4);
-        vch_cbor_put_text(out, result->file);
-        vch_cbor_put_uint(out, stamp->size);
-        vch_cbor_put_bytes(out, (vouch_span) { stamp->salt, sizeof stamp->salt });
-        vch_cbor_put_bytes(out, (vouch_span) { stamp->check, sizeof stamp->check });
-    }
+    vch_state_file_put(&result->file, out);
     vch_cbor_put_array(out, result->metric_count);
     for (size_t i = 0; i < result->metric_count; i++) {
         const vch_task_metric *m = &result->metric[i];
@@ -401,10 +353,10 @@ static vouch_code read_model(vch_keep *k, const kept *result, vch_model *model, 
 {
     uint64_t at = 0;
     VCH_SCOPED(vch_sealed_drop) vch_sealed *file = NULL;
-    const vch_sealed_options how = file_options(k, result->file);
-    if (result->stamp.size != model->data_size)
+    const vch_sealed_options how = file_options(k, result->file.name);
+    if (result->file.stamp.size != model->data_size)
         return vouch_fail(err, VOUCH_E_FORMAT, "the kept model has another size");
-    vouch_code rc = vch_sealed_open(&how, &result->stamp, true, &file, err);
+    vouch_code rc = vch_sealed_open(&how, &result->file.stamp, true, &file, err);
     for (size_t i = 0; rc == VOUCH_OK && i < model->count; i++) {
         size_t size = vch_tensor_bytes(&model->tensor[i]).size;
         rc = vch_sealed_read(file, at, model->tensor[i].values, size, err);
@@ -425,13 +377,13 @@ vouch_code vch_keep_find(vch_keep *k, int32_t round, const vch_plan_task *task,
     }
     if (found == NULL)
         return VOUCH_OK;
-    if (found->file[0] != '\0') {
+    if (found->file.name[0] != '\0') {
         vouch_code rc = read_model(k, found, model, err);
         if (rc != VOUCH_OK)
             return rc;
         model->round = round;
     }
-    outcome->trained = found->file[0] != '\0';
+    outcome->trained = found->file.name[0] != '\0';
     outcome->metric_count = found->metric_count;
     memcpy(outcome->metric, found->metric, sizeof outcome->metric);
     *out_found = true;

@@ -16,7 +16,7 @@
 #include "fed/runner/runner.h"
 #include "fed/tensor/tensor.h"
 #include "store/seal.h"
-#include "store/state.h"
+#include "store/state_rules.h"
 #include "vouch/error.h"
 
 #define VCH_KEEP_NO_ROUND (-1)
