@@ -21,7 +21,6 @@
 #include "identity/ratls_evidence.h"
 
 #define COMMAND "vouch cert verify"
-#define OUTPUT_CAP ((size_t)1 << 20)
 #define NOW INT64_MIN /* --at was not given */
 
 typedef struct values {
@@ -113,19 +112,6 @@ static void judge(const vch_policy_input *policy, vch_collateral_cache *collater
     vch_admission_judge(&rules, &request, &out->admission);
 }
 
-static int print(const vch_runtime *rt, bool json, const vch_passport_verdict *verdict)
-{
-    int status = vch_admission_admits(&verdict->admission) ? VCH_EXIT_DONE : VCH_EXIT_NO;
-    if (!json) {
-        vch_passport_verdict_print(rt->out, verdict);
-        return status;
-    }
-    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
-    vch_json_writer w = vch_json_writer_over(&out, true);
-    vch_passport_verdict_json(&w, verdict);
-    return vch_command_answer(rt, COMMAND, &out, status);
-}
-
 static int verify(const vch_runtime *rt, const values *v, const char *path)
 {
     vouch_error err = { 0 };
@@ -142,7 +128,7 @@ static int verify(const vch_runtime *rt, const values *v, const char *path)
         return vch_input_failed(rt, COMMAND, v->common.json, rc, &err);
     judge(&policy, collateral, vch_buffer_span(&der),
           v->at_unix_s == NOW ? vch_clock_unix_s() : v->at_unix_s, &verdict);
-    return print(rt, v->common.json, &verdict);
+    return vch_passport_verdict_show(rt, COMMAND, v->common.json, &verdict);
 }
 
 int vch_cmd_cert_verify(vch_runtime *rt, int argc, char *argv[])

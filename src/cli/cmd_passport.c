@@ -12,7 +12,6 @@
 
 #define COMMAND_SHOW "vouch passport show"
 #define COMMAND_VERIFY "vouch passport verify"
-#define OUTPUT_CAP ((size_t)1 << 20)
 #define NOW INT64_MIN /* --at was not given */
 
 typedef struct show_values {
@@ -29,14 +28,7 @@ static int show(const vch_runtime *rt, bool json, const char *path)
         rc = vouch_quote_read(vch_passport_contents_of(p)->quote, &quote, &err);
     if (rc != VOUCH_OK)
         return vch_input_failed(rt, COMMAND_SHOW, json, rc, &err);
-    if (!json) {
-        vch_passport_show_print(rt->out, vch_passport_contents_of(p), &quote);
-        return VCH_EXIT_DONE;
-    }
-    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
-    vch_json_writer w = vch_json_writer_over(&out, true);
-    vch_passport_show_json(&w, vch_passport_contents_of(p), &quote);
-    return vch_command_answer(rt, COMMAND_SHOW, &out, VCH_EXIT_DONE);
+    return vch_passport_show(rt, COMMAND_SHOW, json, vch_passport_contents_of(p), &quote);
 }
 
 int vch_cmd_passport_show(vch_runtime *rt, int argc, char *argv[])
@@ -66,19 +58,6 @@ typedef struct verify_values {
     int64_t at_unix_s;
 } verify_values;
 
-static int print_verdict(const vch_runtime *rt, bool json, const vch_passport_verdict *verdict)
-{
-    int status = vch_admission_admits(&verdict->admission) ? VCH_EXIT_DONE : VCH_EXIT_NO;
-    if (!json) {
-        vch_passport_verdict_print(rt->out, verdict);
-        return status;
-    }
-    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
-    vch_json_writer w = vch_json_writer_over(&out, true);
-    vch_passport_verdict_json(&w, verdict);
-    return vch_command_answer(rt, COMMAND_VERIFY, &out, status);
-}
-
 static int verify(const vch_runtime *rt, const verify_values *v, const char *path)
 {
     vouch_error err = { 0 };
@@ -99,7 +78,7 @@ static int verify(const vch_runtime *rt, const verify_values *v, const char *pat
         rc = vch_passport_input_judge(&input, &question, &verdict, &err);
     if (rc != VOUCH_OK)
         return vch_input_failed(rt, COMMAND_VERIFY, v->common.json, rc, &err);
-    int status = print_verdict(rt, v->common.json, &verdict);
+    int status = vch_passport_verdict_show(rt, COMMAND_VERIFY, v->common.json, &verdict);
     if (status != VCH_EXIT_DONE || v->export_root == NULL)
         return status;
     rc = vch_passport_root_write(input.passport, v->export_root, &err);

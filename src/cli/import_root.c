@@ -8,7 +8,6 @@
 #include "cli/passport_view.h"
 #include "host/file.h"
 
-#define OUTPUT_CAP ((size_t)1 << 20)
 #define CHAIN_MAX ((size_t)1 << 20)
 #define KEPT_SUFFIX ".before-attestation"
 
@@ -51,19 +50,6 @@ static vouch_code install(const vch_passport_input *input, const char *chain,
     return rc == VOUCH_OK ? vch_passport_root_write(input->passport, chain, err) : rc;
 }
 
-static int show(const vch_runtime *rt, const char *command, const vch_import_root_options *o,
-                const vch_passport_verdict *verdict)
-{
-    if (!o->json) {
-        vch_passport_verdict_print(rt->out, verdict);
-        return VCH_EXIT_DONE;
-    }
-    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
-    vch_json_writer w = vch_json_writer_over(&out, true);
-    vch_passport_verdict_json(&w, verdict);
-    return vch_command_answer(rt, command, &out, VCH_EXIT_DONE);
-}
-
 int vch_import_root(const vch_runtime *rt, const char *command, const vch_import_root_options *o)
 {
     vouch_error err = { 0 };
@@ -85,8 +71,8 @@ int vch_import_root(const vch_runtime *rt, const char *command, const vch_import
         rc = vch_passport_input_judge(&input, &question, &verdict, &err);
     if (rc != VOUCH_OK)
         return vch_input_failed(rt, command, o->json, rc, &err);
-    int status = show(rt, command, o, &verdict);
-    if (status != VCH_EXIT_DONE)
+    int status = vch_passport_verdict_show(rt, command, o->json, &verdict);
+    if (status != VCH_EXIT_DONE && status != VCH_EXIT_NO) /* why not, is said below */
         return status;
     rc = check_verdict(&verdict, &err);
     if (rc == VOUCH_OK)

@@ -1,18 +1,21 @@
 #include "cli/passport_view.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/moment.h"
+#include "base/scope.h"
 #include "cli/claims_view.h"
 #include "codec/hex.h"
+
+#define OUTPUT_CAP ((size_t)1 << 20)
 
 static void put_digest(vch_json_writer *w, const char *name, const uint8_t *bytes, size_t size)
 {
     vch_json_put_hex(w, name, (vouch_span) { bytes, size });
 }
 
-void vch_passport_show_json(vch_json_writer *w, const vch_passport_contents *c,
-                            const vouch_claims *quote)
+static void show_json(vch_json_writer *w, const vch_passport_contents *c, const vouch_claims *quote)
 {
     vch_json_begin_object(w);
     vch_json_put_string(w, "name", c->name);
@@ -28,7 +31,7 @@ void vch_passport_show_json(vch_json_writer *w, const vch_passport_contents *c,
     vch_json_end(w);
 }
 
-void vch_passport_show_print(FILE *out, const vch_passport_contents *c, const vouch_claims *quote)
+static void show_print(FILE *out, const vch_passport_contents *c, const vouch_claims *quote)
 {
     char created[VCH_MOMENT_TEXT_SIZE];
     char federation[33];
@@ -39,6 +42,19 @@ void vch_passport_show_print(FILE *out, const vch_passport_contents *c, const vo
                   c->ca.size > 0 ? "with the federation's root" : "without a root");
     (void)fprintf(out, "nothing below is verified; `vouch passport verify` does that\n\n");
     vch_claims_print(out, quote);
+}
+
+int vch_passport_show(const vch_runtime *rt, const char *command, bool json,
+                      const vch_passport_contents *c, const vouch_claims *quote)
+{
+    if (!json) {
+        show_print(rt->out, c, quote);
+        return VCH_EXIT_DONE;
+    }
+    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
+    vch_json_writer w = vch_json_writer_over(&out, true);
+    show_json(&w, c, quote);
+    return vch_command_answer(rt, command, &out, VCH_EXIT_DONE);
 }
 
 static void put_checks(vch_json_writer *w, const vch_passport_verdict *v, bool refusals_only)
@@ -67,7 +83,7 @@ static vouch_tee tee_of(const vch_admission *a)
     return strcmp(a->tee, vouch_tee_name(VOUCH_TEE_SGX)) == 0 ? VOUCH_TEE_SGX : VOUCH_TEE_NONE;
 }
 
-void vch_passport_verdict_json(vch_json_writer *w, const vch_passport_verdict *v)
+static void verdict_json(vch_json_writer *w, const vch_passport_verdict *v)
 {
     const vch_admission *a = &v->admission;
     vch_json_begin_object(w);
@@ -93,7 +109,7 @@ void vch_passport_verdict_json(vch_json_writer *w, const vch_passport_verdict *v
     vch_json_end(w);
 }
 
-void vch_passport_verdict_print(FILE *out, const vch_passport_verdict *v)
+static void verdict_print(FILE *out, const vch_passport_verdict *v)
 {
     const vch_admission *a = &v->admission;
     for (size_t i = 0; i < v->check_count; i++) {
@@ -114,4 +130,18 @@ void vch_passport_verdict_print(FILE *out, const vch_passport_verdict *v)
     else
         (void)fprintf(out, "verdict      reject (%s): %s\n", vch_admission_code_name(a->code),
                       a->message);
+}
+
+int vch_passport_verdict_show(const vch_runtime *rt, const char *command, bool json,
+                              const vch_passport_verdict *v)
+{
+    int status = vch_admission_admits(&v->admission) ? VCH_EXIT_DONE : VCH_EXIT_NO;
+    if (!json) {
+        verdict_print(rt->out, v);
+        return status;
+    }
+    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(OUTPUT_CAP);
+    vch_json_writer w = vch_json_writer_over(&out, true);
+    verdict_json(&w, v);
+    return vch_command_answer(rt, command, &out, status);
 }

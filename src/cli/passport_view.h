@@ -1,20 +1,19 @@
-/* Show passports and verdicts about them, as JSON or as text. Any thread. */
+/* Commands' answers: passports and verdicts about them, as JSON or as text. Any thread. */
 #ifndef VCH_CLI_PASSPORT_VIEW_H
 #define VCH_CLI_PASSPORT_VIEW_H
 
-#include <stdio.h>
+#include <stdbool.h>
 
-#include "codec/json_writer.h"
 #include "identity/passport.h"
+#include "prompt/command.h"
 #include "vouch/evidence.h"
 
-/* What it says, unproven. */
-void vch_passport_show_json(vch_json_writer *w, const vch_passport_contents *c,
-                            const vouch_claims *quote);
-void vch_passport_show_print(FILE *out, const vch_passport_contents *c, const vouch_claims *quote);
+/* What it says, unproven; the exit status. */
+int vch_passport_show(const vch_runtime *rt, const char *command, bool json,
+                      const vch_passport_contents *c, const vouch_claims *quote);
 
-/* The verdict with every check. */
-void vch_passport_verdict_json(vch_json_writer *w, const vch_passport_verdict *v);
-void vch_passport_verdict_print(FILE *out, const vch_passport_verdict *v);
+/* The verdict with every check; the exit status is the verdict's. */
+int vch_passport_verdict_show(const vch_runtime *rt, const char *command, bool json,
+                              const vch_passport_verdict *v);
 
 #endif

@@ -9,33 +9,30 @@
 #define REPORT_CAP ((size_t)16 << 10)
 #define METRIC "METRIC   " /* the level, as wide as OpenFL's log has it */
 
-static void write_text(vch_buffer *out, const char *text)
+/* Text between quotes, where nothing in it ends them. `control` is how a control character stands. */
+static void quote_text(vch_buffer *out, const char *text, char quote, const char *control)
 {
-    vch_buffer_u8(out, '"');
+    vch_buffer_u8(out, (uint8_t)quote);
     for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\')
+        if (*c == (unsigned char)quote || *c == '\\')
             vch_buffer_append_fmt(out, "\\%c", *c);
         else if (*c < 0x20 || *c == 0x7F)
-            vch_buffer_append_fmt(out, "\\u%04x", *c);
+            vch_buffer_append_fmt(out, "\\%s%02x", control, *c);
         else
             vch_buffer_u8(out, *c);
     }
-    vch_buffer_u8(out, '"');
+    vch_buffer_u8(out, (uint8_t)quote);
+}
+
+static void write_text(vch_buffer *out, const char *text)
+{
+    quote_text(out, text, '"', "u00");
 }
 
 /* Python's repr of text, but that a quote inside never changes the quotes around. */
 static void say_text(vch_buffer *out, const char *text)
 {
-    vch_buffer_u8(out, '\'');
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        if (*c == '\'' || *c == '\\')
-            vch_buffer_append_fmt(out, "\\%c", *c);
-        else if (*c < 0x20 || *c == 0x7F)
-            vch_buffer_append_fmt(out, "\\x%02x", *c);
-        else
-            vch_buffer_u8(out, *c);
-    }
-    vch_buffer_u8(out, '\'');
+    quote_text(out, text, '\'', "x");
 }
 
 /* Python's repr of a finite float: the fewest digits that give it back. */
