@@ -32,7 +32,7 @@ typedef struct collaborator_values {
 typedef struct network_values {
     const char *address, *cert_folder;
     const vch_yaml_node *port, *salt, *tls, *use_tls, *disable_auth, *require_auth, *transport;
-    const vch_yaml_node *atomic, *disable_tls;
+    const vch_yaml_node *atomic, *disable_tls, *single_cn;
     int64_t reconnect_s;
 } network_values;
 
@@ -157,6 +157,7 @@ static const vch_setting network_table[] = {
     ANY(network_values, "require_client_auth", require_auth),
     ANY(network_values, "transport_protocol", transport),
     ANY(network_values, "enable_atomic_connections", atomic),
+    ANY(network_values, "single_col_cert_common_name", single_cn),
 };
 
 /* A flag that may be missing: `fallback` then; a value that is no flag is a fault. */
@@ -180,6 +181,39 @@ static void refuse_secure_aggregation(const vch_yaml_node *node, vch_faults *fau
         vch_faults_at(faults, node,
                       "secure_aggregation hides nothing from the aggregator, which rebuilds every "
                       "key; attest the aggregator instead");
+}
+
+static const char *text_or_none(const vch_yaml_node *node, const char *key, vch_faults *faults)
+{
+    if (node == NULL || vch_yaml_kind_of(node) == VCH_YAML_NULL)
+        return "";
+    const char *text = vch_yaml_string(node);
+    if (text == NULL)
+        vch_faults_at(faults, node, "%s must be text", key);
+    return text == NULL ? "" : text;
+}
+
+/* OpenFL's collaborators read the name among the network's settings, its aggregator among its own;
+ * each refuses a message that has another than it read. */
+static void check_single_cn(const vch_plan *p, vch_faults *faults)
+{
+    static const char key[] = "single_col_cert_common_name";
+    const char *name = p->view.single_col_cert_common_name;
+    const vch_yaml_node *node = vch_yaml_get(vch_plan_settings(p, "aggregator"), key);
+    const vch_yaml_node *clients = vch_yaml_get(vch_plan_settings(p, "network"), key);
+    const char *clients_name = text_or_none(clients, key, faults);
+    if (clients_name[0] != '\0' && strcmp(clients_name, name) != 0)
+        vch_faults_at(faults, clients, "%s is '%s' here and '%s' in aggregator.settings", key,
+                      clients_name, name);
+    else if (name[0] != '\0')
+        vch_faults_warn_at(
+            faults, node,
+            "%s: all collaborators show one certificate, so each can take part as "
+            "any other%s",
+            key,
+            clients_name[0] != '\0'
+                ? ""
+                : "; OpenFL's own read the name in network.settings, where it is not");
 }
 
 static void refuse_attested_single_cn(const vch_plan *p, const char *role, const char *section,
@@ -217,13 +251,8 @@ static void read_aggregator(vch_plan *p, vch_faults *faults)
     view->aggregator_store_rounds = (uint32_t)v.store_rounds;
     view->write_logs = v.write_logs;
     view->model_from_delta = view->release->always_delta || v.use_delta_updates;
-    if (v.single_cn != NULL && vch_yaml_kind_of(v.single_cn) != VCH_YAML_NULL) {
-        const char *name = vch_yaml_string(v.single_cn);
-        if (name == NULL)
-            vch_faults_at(faults, v.single_cn, "single_col_cert_common_name must be text");
-        else
-            view->single_col_cert_common_name = name;
-    }
+    view->single_col_cert_common_name =
+        text_or_none(v.single_cn, "single_col_cert_common_name", faults);
     view->attest_aggregator = flag(v.attest, "enable_remote_attestation", false, faults);
     view->attest_aggregator_given = v.attest != NULL;
     refuse_secure_aggregation(v.secure, faults);
@@ -457,6 +486,7 @@ vouch_code vch_plan_read_sections(vch_plan *p, vch_faults *faults, vouch_error *
     vch_plan_read_limits(p, faults);
     refuse_attested_single_cn(p, "aggregator", "aggregator", view->attest_aggregator, faults);
     refuse_attested_single_cn(p, "collaborator", "collaborator", view->attest_collaborator, faults);
+    check_single_cn(p, faults);
     refuse_attested_auto(p, view->attest_aggregator, faults);
     return VOUCH_OK;
 }

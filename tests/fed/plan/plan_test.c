@@ -150,6 +150,10 @@ static void what_weakens_the_federation_is_refused_at_its_line(void **state)
           "plan/plan.yaml:16:", "disable_tls is true" },
         { 15, "    agg_port: 50051\n    disable_client_auth: true",
           "plan/plan.yaml:16:", "disable_client_auth is true" },
+        { 15, "    agg_port: 50051\n    single_col_cert_common_name: all",
+          "plan/plan.yaml:16:", "is 'all' here and '' in aggregator.settings" },
+        { 15, "    agg_port: 50051\n    single_col_cert_common_name: 3",
+          "plan/plan.yaml:16:", "must be text" },
         { 15, "    agg_port: 50051\n    require_client_auth: false",
           "plan/plan.yaml:16:", "require_client_auth is false" },
         { 15, "    agg_port: 50051\n    require_client_auth: maybe",
@@ -225,6 +229,36 @@ static void openfls_own_settings_are_warned_about(void **state)
     vch_plan_free(p);
     vch_faults_done(&faults);
     vch_buffer_drop(&text);
+}
+
+static void one_certificate_for_all_is_warned_about_at_its_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *clients, *says;
+    } cases[] = {
+        { "    agg_port: 50051\n    single_col_cert_common_name: all", "as any other" },
+        { "    agg_port: 50051", "in network.settings, where it is not" },
+        { "    agg_port: 50051\n    single_col_cert_common_name: ''", "where it is not" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        vouch_error err = { 0 };
+        vch_faults faults = { 0 };
+        vch_plan *p = NULL;
+        vch_buffer one = with_line(good_plan, 15, cases[i].clients);
+        vch_buffer two =
+            with_line(vch_buffer_text(&one), 7, "    single_col_cert_common_name: all");
+        CHECK_OK(parse_plan(vch_buffer_span(&two), three_cols, &faults, &p, &err), &err);
+        assert_string_equal(vch_plan_look(p)->single_col_cert_common_name, "all");
+        CHECK(faults.count == 1 && faults.item[0].warning);
+        CHECK(strncmp(faults.item[0].text, "plan/plan.yaml:7:", 17) == 0);
+        CHECK(strstr(faults.item[0].text, "single_col_cert_common_name") != NULL);
+        CHECK(strstr(faults.item[0].text, cases[i].says) != NULL);
+        vch_plan_free(p);
+        vch_faults_done(&faults);
+        vch_buffer_drop(&one);
+        vch_buffer_drop(&two);
+    }
 }
 
 static void missing_sections_are_named(void **state)
@@ -313,9 +347,9 @@ static void attestation_is_held_against_the_plan(void **state)
         vouch_code rc =
             vch_plan_check_attested(p, cases[i].aggregator, cases[i].collaborator, &faults, &err);
         CHECK(rc == (cases[i].says == NULL ? VOUCH_OK : VOUCH_E_CONFIG));
+        const char *last = faults.count == 0 ? "" : faults.item[faults.count - 1].text;
         if (cases[i].says != NULL)
-            CHECK(strstr(faults.item[0].text, cases[i].says) != NULL
-                  && strncmp(faults.item[0].text, "plan/plan.yaml:", 15) == 0);
+            CHECK(strstr(last, cases[i].says) != NULL && strncmp(last, "plan/plan.yaml:", 15) == 0);
         vch_plan_free(p);
         vch_faults_done(&faults);
         vch_buffer_drop(&text);
@@ -408,6 +442,7 @@ int main(void)
         TEST(what_weakens_the_federation_is_refused_at_its_line),
         TEST(all_faults_are_told_in_one_run),
         TEST(openfls_own_settings_are_warned_about),
+        TEST(one_certificate_for_all_is_warned_about_at_its_line),
         TEST(missing_sections_are_named),
         TEST(auto_is_filled_in_after_the_hash),
         TEST(a_federation_uuid_may_be_given),
