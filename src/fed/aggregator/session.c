@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "fed/aggregator/serving.h"
+#include "fed/aggregator/session.h"
 #include "fed/aggregator/state.h"
 #include "fed/wire/message.h"
 #include "host/clock.h"
@@ -22,12 +23,6 @@
 
 #define TEXT(error) vouch_error_text(&(error), (char[1024]) { 0 }, 1024)
 
-/* Who is calling, and as which member. */
-typedef struct caller {
-    const char *name; /* of the admitted peer, or with a common certificate what it calls itself */
-    size_t member;
-} caller;
-
 static vch_grpc_code status_of(vouch_code code)
 {
     if (code == VOUCH_E_REFUSED)
@@ -37,7 +32,8 @@ static vch_grpc_code status_of(vouch_code code)
     return VCH_GRPC_UNKNOWN;
 }
 
-static void refuse(vch_aggregator *a, vch_grpc_call *call, vouch_code code, const vouch_error *err)
+void vch_session_refuse(vch_aggregator *a, vch_grpc_call *call, vouch_code code,
+                        const vouch_error *err)
 {
     const vch_admitted_peer *peer = vch_grpc_call_session(call);
     vch_log(a->options.log, VCH_LOG_WARN, "call.refused",
@@ -46,9 +42,8 @@ static void refuse(vch_aggregator *a, vch_grpc_call *call, vouch_code code, cons
     vch_grpc_call_fail(call, status_of(code), "%s", TEXT(*err));
 }
 
-/* The admitted peer stands, is a collaborator, and is one of this plan's. */
-static vouch_code find_peer(const vch_aggregator *a, vch_grpc_call *call, caller *out,
-                            vouch_error *err)
+vouch_code vch_session_find_peer(const vch_aggregator *a, vch_grpc_call *call, vch_caller *out,
+                                 vouch_error *err)
 {
     const vch_admitted_peer *peer = vch_grpc_call_session(call);
     if (peer == NULL)
@@ -71,10 +66,10 @@ static vouch_code find_peer(const vch_aggregator *a, vch_grpc_call *call, caller
 
 /* The peer, and that the request's header is from it to this federation. */
 static vouch_code find_caller(const vch_aggregator *a, vch_grpc_call *call, vouch_span request,
-                              caller *out, vouch_error *err)
+                              vch_caller *out, vouch_error *err)
 {
     vch_wire_header header = { 0 };
-    vouch_code rc = find_peer(a, call, out, err);
+    vouch_code rc = vch_session_find_peer(a, call, out, err);
     if (rc != VOUCH_OK)
         return rc;
     if (vch_wire_header_peek(request, &header, err) != VOUCH_OK)
@@ -98,10 +93,10 @@ static void reply(vch_aggregator *a, vch_grpc_call *call, vch_buffer *message)
     if (rc == VOUCH_OK)
         vch_grpc_call_reply_given(call, message);
     else
-        refuse(a, call, VOUCH_E_MEMORY, &err);
+        vch_session_refuse(a, call, VOUCH_E_MEMORY, &err);
 }
 
-static void reply_with_header(vch_aggregator *a, vch_grpc_call *call, const char *name)
+void vch_session_reply_header(vch_aggregator *a, vch_grpc_call *call, const char *name)
 {
     VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(VCH_WIRE_REQUEST_MAX);
     vch_wire_header header = answer_header(a, name);
@@ -113,12 +108,12 @@ static void on_ping(void *context, vch_grpc_call *call, vouch_span request)
 {
     vch_aggregator *a = context;
     vouch_error err = { 0 };
-    caller who = { 0 };
+    vch_caller who = { 0 };
     vouch_code rc = find_caller(a, call, request, &who, &err);
     if (rc == VOUCH_OK)
-        reply_with_header(a, call, who.name);
+        vch_session_reply_header(a, call, who.name);
     else
-        refuse(a, call, rc, &err);
+        vch_session_refuse(a, call, rc, &err);
 }
 
 /* GetTasks */
@@ -155,7 +150,7 @@ static void reply_tasks(vch_aggregator *a, vch_grpc_call *call, size_t member,
     if (answer == VCH_ROUND_WORK)
         rc = list_tasks(a, member, owed, tasks, &err);
     if (rc != VOUCH_OK) {
-        refuse(a, call, rc, &err);
+        vch_session_refuse(a, call, rc, &err);
         return;
     }
     vch_wire_tasks_write(tasks, &message);
@@ -176,12 +171,12 @@ static void on_get_tasks(void *context, vch_grpc_call *call, vouch_span request)
 {
     vch_aggregator *a = context;
     vouch_error err = { 0 };
-    caller who = { 0 };
+    vch_caller who = { 0 };
     uint64_t owed = 0;
     int64_t now = a->options.now_ms();
     vouch_code rc = find_caller(a, call, request, &who, &err);
     if (rc != VOUCH_OK) {
-        refuse(a, call, rc, &err);
+        vch_session_refuse(a, call, rc, &err);
         return;
     }
     vch_round_answer answer = vch_round_ask(a->round, who.member, now, &owed);
@@ -197,7 +192,7 @@ static void on_get_tasks(void *context, vch_grpc_call *call, vouch_span request)
                                         .release = end_poll };
     rc = vch_parking_add(a->parking, &ticket, &err);
     if (rc != VOUCH_OK)
-        refuse(a, call, rc, &err);
+        vch_session_refuse(a, call, rc, &err);
     vch_aggregator_poke(a);
 }
 
@@ -236,15 +231,15 @@ static void hold_missing(vch_aggregator *a, vch_grpc_call *call, size_t member)
     vch_aggregator_poke(a);
 }
 
-static void answer_tensors(vch_aggregator *a, vch_grpc_call *call, const caller *who, vouch_code rc,
-                           vch_buffer *message, const vouch_error *err)
+static void answer_tensors(vch_aggregator *a, vch_grpc_call *call, const vch_caller *who,
+                           vouch_code rc, vch_buffer *message, const vouch_error *err)
 {
     if (rc == VOUCH_OK)
         reply(a, call, message);
     else if (rc == VOUCH_E_NOT_FOUND)
         hold_missing(a, call, who->member);
     else
-        refuse(a, call, rc, err);
+        vch_session_refuse(a, call, rc, err);
 }
 
 /* The rest of an answer, read from the model's file as the peer takes it. Peers read at different
@@ -325,7 +320,7 @@ static void on_get_tensor(void *context, vch_grpc_call *call, vouch_span request
 {
     vch_aggregator *a = context;
     vouch_error err = { 0 };
-    caller who = { 0 };
+    vch_caller who = { 0 };
     vch_wire_header header = { 0 };
     vch_wire_tensor_spec spec = { 0 };
     VCH_SCOPED(vch_served_drop) vch_served served = { 0 };
@@ -349,7 +344,7 @@ static void on_get_tensor(void *context, vch_grpc_call *call, vouch_span request
     answer_tensors(a, call, &who, rc, &message, &err);
 }
 
-static vouch_code write_tensors(vch_aggregator *a, const caller *who,
+static vouch_code write_tensors(vch_aggregator *a, const vch_caller *who,
                                 const vch_wire_tensor_spec *specs, size_t count,
                                 vch_buffer *message, vouch_error *err)
 {
@@ -370,7 +365,7 @@ static void on_get_tensors(void *context, vch_grpc_call *call, vouch_span reques
 {
     vch_aggregator *a = context;
     vouch_error err = { 0 };
-    caller who = { 0 };
+    vch_caller who = { 0 };
     vch_wire_header header = { 0 };
     size_t count = 0;
     VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(VCH_WIRE_RESPONSE_MAX);
@@ -386,160 +381,6 @@ static void on_get_tensors(void *context, vch_grpc_call *call, vouch_span reques
     if (rc == VOUCH_OK)
         rc = write_tensors(a, &who, specs, count, &message, &err);
     answer_tensors(a, call, &who, rc, &message, &err);
-}
-
-/* SendLocalTaskResults */
-
-typedef struct upload {
-    vch_aggregator *aggregator;
-    vch_receipt *receipt;
-    size_t member;
-    uint64_t task;       /* its bit, while it is being stored; 0 otherwise */
-    vch_grpc_call *call; /* NULL: it has ended */
-} upload;
-
-static void free_upload(upload *u)
-{
-    vch_receipt_free(u->receipt);
-    free(u);
-}
-
-static void on_results_begin(void *context, vch_grpc_call *call)
-{
-    vch_aggregator *a = context;
-    vouch_error err = { 0 };
-    caller who = { 0 };
-    upload *u = NULL;
-    vouch_code rc = find_peer(a, call, &who, &err);
-    if (rc == VOUCH_OK && a->receipts[who.member] >= VCH_AGGREGATOR_RECEIPTS_MAX)
-        rc = vouch_fail(&err, VOUCH_E_IO, "%d results of '%s' are arriving already",
-                        VCH_AGGREGATOR_RECEIPTS_MAX, who.name);
-    if (rc == VOUCH_OK && (u = calloc(1, sizeof *u)) == NULL)
-        rc = vouch_fail(&err, VOUCH_E_MEMORY, "out of memory");
-    if (rc == VOUCH_OK)
-        rc = vch_receipt_new(&a->intake, who.member, who.name, &u->receipt, &err);
-    if (rc != VOUCH_OK) {
-        free(u);
-        refuse(a, call, rc, &err);
-        return;
-    }
-    u->aggregator = a;
-    u->member = who.member;
-    u->call = call;
-    a->receipts[who.member]++;
-    vch_grpc_call_set_state(call, u);
-}
-
-static void on_results_bytes(void *context, vch_grpc_call *call, vouch_span bytes)
-{
-    vouch_error err = { 0 };
-    upload *u = vch_grpc_call_state(call);
-    vouch_code rc = u == NULL ? VOUCH_OK : vch_receipt_feed(u->receipt, bytes, &err);
-    if (rc != VOUCH_OK)
-        refuse(context, call, rc, &err);
-}
-
-static void on_results_message_end(void *context, vch_grpc_call *call)
-{
-    vouch_error err = { 0 };
-    upload *u = vch_grpc_call_state(call);
-    vouch_code rc = u == NULL ? VOUCH_OK : vch_receipt_message_end(u->receipt, &err);
-    if (rc != VOUCH_OK)
-        refuse(context, call, rc, &err);
-}
-
-static void log_result(const vch_aggregator *a, const upload *u, vch_round_ruling ruling)
-{
-    const vch_plan_task *task = vch_receipt_task(u->receipt);
-    vch_log(a->options.log, ruling == VCH_RESULT_TAKE ? VCH_LOG_INFO : VCH_LOG_WARN,
-            ruling == VCH_RESULT_TAKE ? "result.taken" : "result.dropped",
-            VCH_STR("collaborator", a->view->member[u->member]),
-            VCH_STR("task", task == NULL ? "" : task->name),
-            VCH_INT("round", vch_round_number(a->round)),
-            VCH_STR("ruling", vch_round_ruling_text(ruling)));
-}
-
-/* It is on disk, or never will be: only now its sender is told. */
-static void on_stored(void *context, vouch_code rc, const vouch_error *why)
-{
-    upload *u = context;
-    vch_aggregator *a = u->aggregator;
-    vouch_error err = why == NULL ? (vouch_error) { 0 } : *why;
-    vch_round_ruling ruling = VCH_RESULT_OVER;
-    a->storing[u->member] &= ~u->task;
-    u->task = 0;
-    if (rc == VOUCH_OK)
-        rc = vch_receipt_keep(u->receipt, &ruling, &err);
-    else
-        vch_receipt_discard(u->receipt);
-    if (rc == VOUCH_OK)
-        log_result(a, u, ruling);
-    if (u->call == NULL)
-        free_upload(u);
-    else if (rc == VOUCH_OK)
-        reply_with_header(a, u->call, a->view->member[u->member]);
-    else
-        refuse(a, u->call, VOUCH_E_IO, &err);
-    vch_aggregator_stored(a, rc, &err);
-}
-
-static vouch_code store(vch_aggregator *a, upload *u, vch_grpc_call *call, vouch_error *err)
-{
-    vch_ledger_result result = vch_receipt_result(u->receipt);
-    uint64_t bit = UINT64_C(1) << result.task;
-    const vch_ledger_note note = { .file = result.result->update, .done = on_stored, .context = u };
-    if (a->current == NULL || a->closing.stage != VCH_CLOSING_NOT)
-        return vouch_fail(err, VOUCH_E_IO, "round %d is being %s", result.round,
-                          a->current == NULL ? "opened" : "closed");
-    if ((a->storing[u->member] & bit) != 0)
-        return vouch_fail(err, VOUCH_E_IO, "the same result is being stored already");
-    memcpy(result.result->certificate,
-           vch_admitted_peer_verdict(vch_grpc_call_session(call))->certificate,
-           sizeof result.result->certificate);
-    vouch_code rc = vch_ledger_accept(a->ledger, &note, &result, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    u->task = bit;
-    a->storing[u->member] |= bit;
-    return VOUCH_OK;
-}
-
-static void on_results_half_close(void *context, vch_grpc_call *call)
-{
-    vch_aggregator *a = context;
-    vouch_error err = { 0 };
-    caller who = { 0 };
-    vch_round_ruling ruling = VCH_RESULT_OVER;
-    upload *u = vch_grpc_call_state(call);
-    if (u == NULL)
-        return;
-    vouch_code rc = find_peer(a, call, &who, &err); /* it may have been replaced meanwhile */
-    if (rc == VOUCH_OK)
-        rc = vch_receipt_finish(u->receipt, &ruling, &err);
-    if (rc == VOUCH_OK && ruling == VCH_RESULT_TAKE)
-        rc = store(a, u, call, &err);
-    if (rc != VOUCH_OK) {
-        refuse(a, call, rc, &err);
-        return;
-    }
-    if (ruling == VCH_RESULT_TAKE)
-        return; /* answered when it is on disk */
-    log_result(a, u, ruling);
-    reply_with_header(a, call, who.name);
-    vch_aggregator_poke(a);
-}
-
-static void on_results_ended(void *context, vch_grpc_call *call)
-{
-    vch_aggregator *a = context;
-    upload *u = vch_grpc_call_state(call);
-    if (u == NULL)
-        return;
-    a->receipts[u->member]--;
-    u->call = NULL;
-    if (u->task == 0) /* else it is still being stored */
-        free_upload(u);
-    vch_grpc_call_set_state(call, NULL);
 }
 
 const vch_grpc_method *vch_aggregator_methods(size_t *out_count)
@@ -559,11 +400,11 @@ const vch_grpc_method *vch_aggregator_methods(size_t *out_count)
           .unary = on_get_tensors,
           .ended = on_unary_ended },
         { .path = PATH("SendLocalTaskResults"),
-          .begin = on_results_begin,
-          .bytes = on_results_bytes,
-          .message_end = on_results_message_end,
-          .half_close = on_results_half_close,
-          .ended = on_results_ended },
+          .begin = vch_upload_begin,
+          .bytes = vch_upload_bytes,
+          .message_end = vch_upload_message_end,
+          .half_close = vch_upload_half_close,
+          .ended = vch_upload_ended },
     };
     *out_count = sizeof methods / sizeof methods[0];
     return methods;
