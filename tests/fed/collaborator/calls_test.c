@@ -21,6 +21,7 @@ typedef struct scene {
     vch_plan *plan;
     vch_collaborator_options options;
     vch_calls calls;
+    vch_wire_header says; /* what the answers' header is */
 
     vch_grpc_call *open[TENSORS]; /* not answered */
     char name[TENSORS][16];       /* what each asks for */
@@ -38,17 +39,13 @@ typedef struct scene {
 static void answer(scene *s, size_t at)
 {
     static const uint8_t value[4] = { 0, 0, 128, 63 };
-    const vch_wire_header header = { .sender = vch_span_str(s->calls.view->aggregator_uuid),
-                                     .receiver = vch_span_str("col1"),
-                                     .federation_uuid =
-                                         vch_span_str(s->calls.view->federation_uuid) };
     const vch_named_tensor tensor = { .name = vch_span_str(s->name[at]),
                                       .round = ROUND,
                                       .lossless = true,
                                       .data = { value, sizeof value } };
     vch_grpc_call *call = s->open[at];
     vch_buffer out = vch_buffer_with_cap(4096);
-    vch_wire_tensor_response_head(&header, &tensor, &out);
+    vch_wire_tensor_response_head(&s->says, &tensor, &out);
     vch_buffer_append(&out, tensor.data);
     s->open_count--;
     for (size_t i = at; i < s->open_count; i++) {
@@ -77,6 +74,9 @@ static void on_call(void *context, vch_grpc_call *call, vouch_span message)
     vch_wire_tensor_spec spec = { 0 };
     CHECK_OK(vch_wire_get_tensor_parse(message, &header, &spec, &s->err), &s->err);
     CHECK(s->open_count < TENSORS && spec.round == ROUND);
+    CHECK(vch_span_is(header.sender, "col1"));
+    CHECK(vch_span_is(header.single_col_cert_common_name,
+                      s->calls.view->single_col_cert_common_name));
     (void)snprintf(s->name[s->open_count], sizeof s->name[0], "%.*s", (int)spec.name.size,
                    (const char *)spec.name.data);
     s->open[s->open_count++] = call;
@@ -130,12 +130,11 @@ static vouch_code take(void *context, size_t at, const vch_named_tensor *tensor,
     return VOUCH_OK;
 }
 
-static scene *scene_of(void (*arrived)(scene *s))
+static scene *scene_with(const char *plan, void (*arrived)(scene *s))
 {
     scene *s = calloc(1, sizeof *s);
     CHECK(s != NULL);
-    CHECK_OK(parse_plan(vch_span_str(good_plan), three_cols, &s->faults, &s->plan, &s->err),
-             &s->err);
+    CHECK_OK(parse_plan(vch_span_str(plan), three_cols, &s->faults, &s->plan, &s->err), &s->err);
     CHECK_OK(vch_loop_new(&s->loop, &s->err), &s->err);
     CHECK_OK(vch_timer_new(s->loop, on_later, s, &s->later, &s->err), &s->err);
     s->server_tls = kit_settings(&keys, &s->server_gate, true, true, true);
@@ -154,8 +153,18 @@ static scene *scene_of(void (*arrived)(scene *s))
                                               .connect_context = s,
                                               .stands = stands };
     s->calls = (vch_calls) { .options = &s->options, .view = vch_plan_look(s->plan) };
+    s->says = (vch_wire_header) { .sender = vch_span_str(s->calls.view->aggregator_uuid),
+                                  .receiver = vch_span_str("col1"),
+                                  .federation_uuid = vch_span_str(s->calls.view->federation_uuid),
+                                  .single_col_cert_common_name =
+                                      vch_span_str(s->calls.view->single_col_cert_common_name) };
     s->arrived = arrived;
     return s;
+}
+
+static scene *scene_of(void (*arrived)(scene *s))
+{
+    return scene_with(good_plan, arrived);
 }
 
 static void end(scene *s)
@@ -257,6 +266,37 @@ static void after_a_refusal_nothing_more_is_asked_and_the_connection_is_good(voi
     end(s);
 }
 
+/* All four fields, without and with a common name. */
+static void check_headers_of(const char *plan, const char *common_name, const char *another)
+{
+    scene *s = scene_with(plan, answer_all);
+    vch_wire_header right = s->says;
+    vouch_span *const field[] = { &s->says.sender, &s->says.receiver, &s->says.federation_uuid,
+                                  &s->says.single_col_cert_common_name };
+    CHECK(vch_span_is(right.single_col_cert_common_name, common_name));
+    CHECK_OK(get(s), &s->err);
+    for (size_t i = 0; i < sizeof field / sizeof *field; i++) {
+        s->says = right;
+        *field[i] = vch_span_str(another);
+        memset(s->has, 0, sizeof s->has);
+        s->taken = 0;
+        if (get(s) != VOUCH_E_REFUSED || s->taken != 0)
+            fail_msg("field %zu is '%s': %zu taken", i, another, s->taken);
+    }
+    end(s);
+}
+
+static void an_answer_with_another_header_is_refused(void **state)
+{
+    (void)state;
+    vch_buffer shared =
+        with_line(good_plan, 7, "    rounds_to_train: 3\n    single_col_cert_common_name: all");
+    check_headers_of(good_plan, "", "all");
+    check_headers_of(vch_buffer_text(&shared), "all", "");
+    check_headers_of(vch_buffer_text(&shared), "all", "col2");
+    vch_buffer_drop(&shared);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -277,6 +317,7 @@ int main(void)
         TEST(at_most_eight_tensors_are_on_their_way),
         TEST(an_aggregator_that_is_revoked_sends_no_further_tensor),
         TEST(a_connection_that_is_due_first_answers_what_it_was_asked),
+        TEST(an_answer_with_another_header_is_refused),
         TEST(after_a_refusal_nothing_more_is_asked_and_the_connection_is_good),
     };
     return cmocka_run_group_tests(tests, begin, finish);
