@@ -55,7 +55,7 @@ static vouch_code stream(const vch_intake *intake, vouch_span in, size_t piece,
                          vch_round_ruling *ruling, vouch_error *err)
 {
     vch_receipt *receipt = NULL;
-    vouch_code rc = vch_receipt_new(intake, 0, "col1", &receipt, err);
+    vouch_code rc = vch_receipt_new(intake, "col1", &receipt, err);
     for (size_t at = 0; rc == VOUCH_OK && at < in.size; at += piece) {
         size_t n = in.size - at < piece ? in.size - at : piece;
         rc = vch_receipt_feed(receipt, (vouch_span) { in.data + at, n }, err);
@@ -101,11 +101,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         || vch_results_new(1, 1, &results, NULL) != VOUCH_OK)
         abort();
     vch_round_assign(round, (const uint64_t[]) { 1 });
+    unsigned arriving[1] = { 0 };
     const vch_intake intake = { .plan = plan,
                                 .round = round,
                                 .results = results,
                                 .model = &model,
-                                .pipeline = vch_pipeline_plain() };
+                                .pipeline = vch_pipeline_plain(),
+                                .arriving = arriving };
     vouch_code rc =
         stream(&intake, (vouch_span) { data + 1, size - 1 }, 1U + data[0], &ruling, &err);
     bool taken = rc == VOUCH_OK && ruling == VCH_RESULT_TAKE;
@@ -114,6 +116,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (taken)
         check_result(vch_results_look(results, 0, 0));
     else if (vch_results_look(results, 0, 0) != NULL)
+        __builtin_trap();
+    if (arriving[0] != 0)
         __builtin_trap();
     vch_results_free(results);
     vch_round_free(round);

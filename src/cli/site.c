@@ -145,7 +145,7 @@ static vouch_code check_flag(const vch_site *site, const char *section, bool in_
     return VOUCH_OK;
 }
 
-static vouch_code check_flags(vch_site *site, const vch_site_options *o, vouch_error *err)
+static vouch_code check_flags(vch_site *site, vouch_error *err)
 {
     const vch_federation *f =
         site->attestation == NULL ? NULL : vch_attestation_file_federation(site->attestation);
@@ -160,10 +160,10 @@ static vouch_code check_flags(vch_site *site, const vch_site_options *o, vouch_e
         return vouch_fail(err, VOUCH_E_CONFIG,
                           "network.settings.agg_addr is auto: the host's name would choose the "
                           "attested aggregator's certificate; name the address in the plan");
-    if (site->attested && o->role == VCH_ROLE_COLLABORATOR
-        && site->view->single_col_cert_common_name[0] != '\0')
+    if (site->view->single_col_cert_common_name[0] != '\0')
         return vouch_fail(err, VOUCH_E_CONFIG,
-                          "single_col_cert_common_name cannot be used with attestation");
+                          "single_col_cert_common_name cannot be used with attestation: "
+                          "attestation.yaml pins a key to each name");
     return VOUCH_OK;
 }
 
@@ -176,7 +176,7 @@ vouch_code vch_site_read(const vch_site_options *options, vch_site *out, vouch_e
     if (rc == VOUCH_OK)
         rc = find_name(options, &site, err);
     if (rc == VOUCH_OK)
-        rc = check_flags(&site, options, err);
+        rc = check_flags(&site, err);
     if (rc == VOUCH_OK && options->secure && !site.attested)
         rc = vouch_fail(err, VOUCH_E_CONFIG,
                         "--secure: '%s' is not attested; plan/attestation.yaml is where it is made "

@@ -333,6 +333,20 @@ def an_attested_aggregator_needs_a_named_address():
     assert status == 2 and "agg_addr is auto" in text, (status, text)
 
 
+def one_certificate_for_all_is_refused_whoever_is_attested():
+    """What attestation.yaml pins is a key to each name; the plan's own flags say nothing here."""
+    for aggregator, collaborator in ((True, False), (False, True), (False, False)):
+        write_attestation(aggregator, collaborator)
+        for name in (AGGREGATOR, "col1"):
+            plan = ENV["sites"][name] / "plan/plan.yaml"
+            kept = plan.read_text()
+            plan.write_text(kept.replace("    rounds_to_train: 2\n",
+                                         "    rounds_to_train: 2\n    single_col_cert_common_name: all\n"))
+            status, text = run_to_its_end(name, {})
+            plan.write_text(kept)
+            assert status == 2 and "common_name cannot be used with attestation" in text, (status, text)
+
+
 try:
     tap.run(
         platforms_a_verifier_and_sites_are_made,
@@ -349,6 +363,7 @@ try:
         an_initial_model_that_was_not_agreed_on_is_refused,
         flags_that_contradict_each_other_are_refused,
         an_attested_aggregator_needs_a_named_address,
+        one_certificate_for_all_is_refused_whoever_is_attested,
     )
 finally:
     shutil.rmtree(STAGE, ignore_errors=True)

@@ -202,7 +202,10 @@ def model_tensors():
 
 def upload(one, results, pieces=1, end=True):
     """SendLocalTaskResults: TaskResults in DataStream messages."""
-    stream = one.open("SendLocalTaskResults")
+    return push(one, one.open("SendLocalTaskResults"), results, pieces, end)
+
+
+def push(one, stream, results, pieces=1, end=True):
     step = max(1, -(-len(results) // pieces))
     for at in range(0, len(results), step):
         part = results[at:at + step]
@@ -274,6 +277,48 @@ def a_message_that_announces_four_gigabytes_takes_no_memory():
             one.send(frame(DATA, 0, stream, struct.pack(">BI", 0, 0xFFFFFFFF)))
         time.sleep(1)
         still_serves()
+
+
+def begun():
+    """A result cut short in its first tensor: head and all are there."""
+    return results([tensor(model_tensors()[0], (64, 512), b"\0" * 40)])[:-45]
+
+
+def refused_since(before, one, what):
+    """The reasons, once all that was sent on this connection was looked at; of the rest none is of these."""
+    assert b"aggregator_" in one.call("Ping", field(1, own_header())), "no answer to a Ping"
+    return [r["reason"] for r in ENV["process"].events("call.refused")[before:] if what in r["reason"]]
+
+
+def of_results_that_do_not_begin_a_connection_holds_four():
+    with peer() as one, peer() as other:
+        before = refusals()
+        streams = [one.open("SendLocalTaskResults") for _ in range(4)]
+        other.open("SendLocalTaskResults")
+        assert not refused_since(before, one, "have not begun") and not refused_since(before, other, "have not begun")
+        one.open("SendLocalTaskResults")
+        assert len(refused_since(before, one, "have not begun")) == 1
+        # one that begins makes room for another, as one that is given up does
+        push(one, streams[0], begun(), end=False)
+        one.send(frame(RST_STREAM, 0, streams[1], struct.pack(">I", 8)))
+        for _ in range(2):
+            one.open("SendLocalTaskResults")
+        assert len(refused_since(before, one, "have not begun")) == 1
+        one.open("SendLocalTaskResults")
+        assert len(refused_since(before, one, "have not begun")) == 2
+    still_serves()
+
+
+def of_results_that_have_begun_a_member_has_four():
+    with peer() as one:
+        before = refusals()
+        for _ in range(4):
+            upload(one, begun(), end=False)
+        assert not refused_since(before, one, "arriving already")
+        with peer() as other:
+            upload(other, begun(), end=False)
+            assert len(refused_since(before, other, "arriving already")) == 1
+    still_serves()
 
 
 def a_stream_that_never_ends_is_bounded():
@@ -361,7 +406,9 @@ try:
             header_bombs_reset_the_stream_or_end_the_connection, answers_that_nobody_takes_cost_no_memory,
             updates_that_can_never_be_accepted_are_refused_with_a_reason,
             bytes_that_do_not_parse_and_compressed_messages_are_refused,
-            a_message_that_announces_four_gigabytes_takes_no_memory, a_stream_that_never_ends_is_bounded,
+            a_message_that_announces_four_gigabytes_takes_no_memory,
+            of_results_that_do_not_begin_a_connection_holds_four, of_results_that_have_begun_a_member_has_four,
+            a_stream_that_never_ends_is_bounded,
             one_byte_at_a_time_holds_up_nobody, strangers_at_the_door_hold_up_nobody,
             all_of_it_at_once_and_the_rounds_go_on, the_others_are_never_the_wiser)
 finally:

@@ -194,10 +194,6 @@ static vouch_code check_plan(const vch_plan_view *view, vouch_error *err)
         return vouch_fail(err, VOUCH_E_UNSUPPORTED,
                           "opt_treatment: CONTINUE_GLOBAL is not served: optimiser state would "
                           "travel as tensors that the model does not have");
-    if (view->single_col_cert_common_name[0] != '\0')
-        return vouch_fail(err, VOUCH_E_UNSUPPORTED,
-                          "single_col_cert_common_name is not served: each collaborator needs a "
-                          "certificate of its own name");
     return VOUCH_OK;
 }
 
@@ -215,9 +211,9 @@ static vouch_code make_parts(vch_aggregator *a, int32_t first_round, vouch_error
         rc = vch_timer_new(a->options.loop, vch_aggregator_reseal, a, &a->rules.retry, err);
     if (rc != VOUCH_OK)
         return rc;
-    a->receipts = calloc(a->view->member_count, sizeof *a->receipts);
+    a->arriving = calloc(a->view->member_count, sizeof *a->arriving);
     a->storing = calloc(a->view->member_count, sizeof *a->storing);
-    if (a->receipts == NULL || a->storing == NULL)
+    if (a->arriving == NULL || a->storing == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu members", a->view->member_count);
     return vch_round_finished(a->round) ? VOUCH_OK : vch_aggregator_begin_round(a, err);
 }
@@ -333,7 +329,8 @@ vouch_code vch_aggregator_new(const vch_aggregator_options *options, vch_model *
                                .results = a->results,
                                .model = &a->model,
                                .pipeline = &a->pipeline,
-                               .ledger = a->ledger };
+                               .ledger = a->ledger,
+                               .arriving = a->arriving };
     *out = VCH_MOVE(a);
     return VOUCH_OK;
 }
@@ -356,6 +353,6 @@ void vch_aggregator_free(vch_aggregator *a)
     free(a->storing);
     vch_deltas_free(a->deltas);
     vch_aggregate_state_done(&a->memory);
-    free(a->receipts);
+    free(a->arriving);
     free(a);
 }

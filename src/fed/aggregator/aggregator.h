@@ -27,7 +27,6 @@
 #define VCH_AGGREGATOR_MISSING_MS INT64_C(10000)   /* an answer "not there" is held so long */
 #define VCH_AGGREGATOR_FAREWELL_MS INT64_C(30000)  /* after the last round, for those to be told */
 #define VCH_AGGREGATOR_RETRY_MS INT64_C(2000)      /* after a disk that was full */
-#define VCH_AGGREGATOR_RECEIPTS_MAX 4              /* results of one member arriving at a time */
 
 typedef struct vch_aggregator vch_aggregator;
 

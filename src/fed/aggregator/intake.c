@@ -13,11 +13,12 @@
 
 struct vch_receipt {
     const vch_intake *intake;
-    size_t member;
-    const char *name;
+    const char *peer;
     vch_task_results_reader *reader;
 
     bool has_head;
+    bool is_counted; /* in intake->arriving */
+    size_t member;
     vch_round_ruling ruling;
     int32_t round;
     const vch_plan_task *task;
@@ -46,19 +47,55 @@ static vouch_code expect(const char *what, vouch_span got, const char *want, vou
                       what, size, (const char *)got.data, want);
 }
 
-vouch_code vch_intake_check_header(const vch_plan *plan, const char *name,
-                                   const vch_wire_header *header, vouch_error *err)
+/* Who speaks: whom the certificate names, or where all have the same one, who the header says. */
+static vouch_code find_member(const vch_plan *plan, const char *peer, vouch_span sender,
+                              size_t *out, vouch_error *err)
+{
+    const char *shared = vch_plan_look(plan)->single_col_cert_common_name;
+    if (shared[0] == '\0' && !vch_span_is(sender, peer))
+        return vouch_fail(err, VOUCH_E_REFUSED, "the sender is not the admitted peer '%s'", peer);
+    if (shared[0] != '\0' && strcmp(shared, peer) != 0)
+        return vouch_fail(err, VOUCH_E_REFUSED,
+                          "the certificate is of '%s', not of '%s' as all collaborators' is", peer,
+                          shared);
+    ptrdiff_t member = vch_plan_member(plan, sender);
+    if (member < 0) {
+        int size = sender.size > 80 ? 80 : (int)sender.size;
+        return vouch_fail(err, VOUCH_E_REFUSED, "'%.*s' is not in cols.yaml", size,
+                          (const char *)sender.data);
+    }
+    *out = (size_t)member;
+    return VOUCH_OK;
+}
+
+vouch_code vch_intake_check_header(const vch_plan *plan, const char *peer,
+                                   const vch_wire_header *header, size_t *out_member,
+                                   vouch_error *err)
 {
     const vch_plan_view *view = vch_plan_look(plan);
-    if (!vch_span_is(header->sender, name))
-        return vouch_fail(err, VOUCH_E_REFUSED, "the sender is not the admitted peer '%s'", name);
-    vouch_code rc = expect("receiver", header->receiver, view->aggregator_uuid, err);
+    size_t member = 0;
+    vouch_code rc = find_member(plan, peer, header->sender, &member, err);
+    if (rc == VOUCH_OK)
+        rc = expect("receiver", header->receiver, view->aggregator_uuid, err);
     if (rc == VOUCH_OK)
         rc = expect("federation_uuid", header->federation_uuid, view->federation_uuid, err);
     if (rc == VOUCH_OK)
         rc = expect("single_col_cert_common_name", header->single_col_cert_common_name,
                     view->single_col_cert_common_name, err);
+    if (rc == VOUCH_OK)
+        *out_member = member;
     return rc;
+}
+
+static vouch_code count(vch_receipt *r, vouch_error *err)
+{
+    unsigned *arriving = &r->intake->arriving[r->member];
+    if (*arriving >= VCH_RECEIPTS_MAX)
+        return vouch_fail(err, VOUCH_E_IO, "%d results of '%s' are arriving already",
+                          VCH_RECEIPTS_MAX, vch_plan_look(r->intake->plan)->member[r->member]);
+    r->is_counted = true;
+    (*arriving)++;
+    return VOUCH_OK;
 }
 
 /* Weights must be usable: a training task counts samples; nobody counts less than none. */
@@ -83,10 +120,13 @@ static vouch_code on_head(void *context, const vch_task_results_head *head, vouc
 {
     vch_receipt *r = context;
     const vch_plan *plan = r->intake->plan;
-    vouch_code rc = vch_intake_check_header(plan, r->name, &head->header, err);
+    vouch_code rc = vch_intake_check_header(plan, r->peer, &head->header, &r->member, err);
     if (rc != VOUCH_OK)
         return rc;
     r->has_head = true;
+    rc = count(r, err);
+    if (rc != VOUCH_OK)
+        return rc;
     r->round = head->round;
     r->task = vch_plan_task_find(plan, head->task_name);
     r->ruling = VCH_RESULT_NOT_OWED;
@@ -326,8 +366,8 @@ static vch_task_results_limits limits_for(const vch_intake *intake)
     return limits;
 }
 
-vouch_code vch_receipt_new(const vch_intake *intake, size_t member, const char *name,
-                           vch_receipt **out, vouch_error *err)
+vouch_code vch_receipt_new(const vch_intake *intake, const char *peer, vch_receipt **out,
+                           vouch_error *err)
 {
     static const vch_task_results_sink sink = { on_head, on_tensor_begin, on_tensor_data,
                                                 on_tensor_end };
@@ -335,8 +375,7 @@ vouch_code vch_receipt_new(const vch_intake *intake, size_t member, const char *
     if (r == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory to receive a result");
     r->intake = intake;
-    r->member = member;
-    r->name = name;
+    r->peer = peer;
     const vch_task_results_limits limits = limits_for(intake);
     vouch_code rc = vch_task_results_reader_new(&limits, &sink, r, &r->reader, err);
     if (rc == VOUCH_OK)
@@ -348,6 +387,8 @@ void vch_receipt_free(vch_receipt *r)
 {
     if (r == NULL)
         return;
+    if (r->is_counted)
+        r->intake->arriving[r->member]--;
     vch_task_results_reader_free(r->reader);
     vch_values_in_free(r->values);
     vch_result_drop(&r->result);
@@ -441,6 +482,11 @@ vouch_code vch_receipt_keep(vch_receipt *r, vch_round_ruling *out_ruling, vouch_
 void vch_receipt_discard(vch_receipt *r)
 {
     vch_result_discard(&r->result);
+}
+
+ptrdiff_t vch_receipt_member(const vch_receipt *r)
+{
+    return r->has_head ? (ptrdiff_t)r->member : -1;
 }
 
 const vch_plan_task *vch_receipt_task(const vch_receipt *r)

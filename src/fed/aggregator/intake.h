@@ -36,18 +36,16 @@ typedef struct vch_intake {
     const vch_model *model;       /* of the present round: names, shapes, base of deltas */
     const vch_pipeline *pipeline; /* the plan's */
     const vch_ledger *ledger;     /* where updates lie; NULL: in memory */
+    unsigned *arriving;           /* receipts of each member; theirs to change */
 } vch_intake;
+
+#define VCH_RECEIPTS_MAX 4 /* of one member at a time */
 
 typedef struct vch_receipt vch_receipt;
 
-/*
- * A stream begins.
- *
- * member  Index of the admitted peer in the plan's members.
- * name    Its name; the header's sender must equal it. Kept.
- */
-VOUCH_MUST_CHECK vouch_code vch_receipt_new(const vch_intake *intake, size_t member,
-                                            const char *name, vch_receipt **out, vouch_error *err);
+/* A stream begins. `peer` (kept) is the admitted peer's name; whose result it is the head says. */
+VOUCH_MUST_CHECK vouch_code vch_receipt_new(const vch_intake *intake, const char *peer,
+                                            vch_receipt **out, vouch_error *err);
 void vch_receipt_free(vch_receipt *r); /* what was not committed is gone */
 VCH_DEFINE_DROP(vch_receipt_drop, vch_receipt, vch_receipt_free)
 
@@ -73,12 +71,18 @@ VOUCH_MUST_CHECK vouch_code vch_receipt_keep(vch_receipt *r, vch_round_ruling *o
                                              vouch_error *err);
 void vch_receipt_discard(vch_receipt *r); /* it could not be stored: its file goes */
 
+/* Index of the member whose result it is, or -1 before the stream's head was read. */
+ptrdiff_t vch_receipt_member(const vch_receipt *r);
+
 /* The task that the stream's head named, or NULL before it was read or if the plan has none such. */
 const vch_plan_task *vch_receipt_task(const vch_receipt *r);
 
-/* Is this header the plan's federation, from `name` to us? Fails with VOUCH_E_REFUSED. */
-VOUCH_MUST_CHECK vouch_code vch_intake_check_header(const vch_plan *plan, const char *name,
+/*
+ * Is this header the plan's federation, to us and from a member that the admitted `peer` may speak
+ * for: itself, or with single_col_cert_common_name any? Fails with VOUCH_E_REFUSED.
+ */
+VOUCH_MUST_CHECK vouch_code vch_intake_check_header(const vch_plan *plan, const char *peer,
                                                     const vch_wire_header *header,
-                                                    vouch_error *err);
+                                                    size_t *out_member, vouch_error *err);
 
 #endif

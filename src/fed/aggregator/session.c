@@ -23,6 +23,12 @@
 
 #define TEXT(error) vouch_error_text(&(error), (char[1024]) { 0 }, 1024)
 
+/* Which member calls. */
+typedef struct caller {
+    const char *name; /* NULL: not known yet */
+    size_t member;
+} caller;
+
 static vch_grpc_code status_of(vouch_code code)
 {
     if (code == VOUCH_E_REFUSED)
@@ -32,18 +38,18 @@ static vch_grpc_code status_of(vouch_code code)
     return VCH_GRPC_UNKNOWN;
 }
 
-void vch_session_refuse(vch_aggregator *a, vch_grpc_call *call, vouch_code code,
+void vch_session_refuse(vch_aggregator *a, vch_grpc_call *call, const char *member, vouch_code code,
                         const vouch_error *err)
 {
     const vch_admitted_peer *peer = vch_grpc_call_session(call);
-    vch_log(a->options.log, VCH_LOG_WARN, "call.refused",
-            VCH_STR("peer", peer == NULL ? "" : vch_admitted_peer_name(peer)),
+    if (member == NULL)
+        member = peer == NULL ? "" : vch_admitted_peer_name(peer);
+    vch_log(a->options.log, VCH_LOG_WARN, "call.refused", VCH_STR("peer", member),
             VCH_STR("address", vch_grpc_call_address(call)), VCH_STR("reason", TEXT(*err)));
     vch_grpc_call_fail(call, status_of(code), "%s", TEXT(*err));
 }
 
-vouch_code vch_session_find_peer(const vch_aggregator *a, vch_grpc_call *call, vch_caller *out,
-                                 vouch_error *err)
+vouch_code vch_session_find_peer(vch_grpc_call *call, const char **out, vouch_error *err)
 {
     const vch_admitted_peer *peer = vch_grpc_call_session(call);
     if (peer == NULL)
@@ -56,25 +62,25 @@ vouch_code vch_session_find_peer(const vch_aggregator *a, vch_grpc_call *call, v
         return vouch_fail(err, VOUCH_E_REFUSED, "this connection's admission has ended");
     if (vch_admitted_peer_verdict(peer)->role != VCH_ROLE_COLLABORATOR)
         return vouch_fail(err, VOUCH_E_REFUSED, "not a collaborator");
-    out->name = vch_admitted_peer_name(peer);
-    ptrdiff_t member = vch_plan_member(a->options.plan, vch_span_str(out->name));
-    if (member < 0)
-        return vouch_fail(err, VOUCH_E_REFUSED, "'%s' is not in cols.yaml", out->name);
-    out->member = (size_t)member;
+    *out = vch_admitted_peer_name(peer);
     return VOUCH_OK;
 }
 
-/* The peer, and that the request's header is from it to this federation. */
+/* The member that calls: the peer stands, and the request's header is its to this federation. */
 static vouch_code find_caller(const vch_aggregator *a, vch_grpc_call *call, vouch_span request,
-                              vch_caller *out, vouch_error *err)
+                              caller *out, vouch_error *err)
 {
+    const char *peer = NULL;
     vch_wire_header header = { 0 };
-    vouch_code rc = vch_session_find_peer(a, call, out, err);
+    vouch_code rc = vch_session_find_peer(call, &peer, err);
     if (rc != VOUCH_OK)
         return rc;
     if (vch_wire_header_peek(request, &header, err) != VOUCH_OK)
         return vouch_wrap(err, VOUCH_E_REFUSED, "reading the header");
-    return vch_intake_check_header(a->options.plan, out->name, &header, err);
+    rc = vch_intake_check_header(a->options.plan, peer, &header, &out->member, err);
+    if (rc == VOUCH_OK)
+        out->name = a->view->member[out->member];
+    return rc;
 }
 
 static vch_wire_header answer_header(const vch_aggregator *a, const char *name)
@@ -86,14 +92,14 @@ static vch_wire_header answer_header(const vch_aggregator *a, const char *name)
                                    vch_span_str(a->view->single_col_cert_common_name) };
 }
 
-static void reply(vch_aggregator *a, vch_grpc_call *call, vch_buffer *message)
+static void reply(vch_aggregator *a, vch_grpc_call *call, const char *name, vch_buffer *message)
 {
     vouch_error err = { 0 };
     vouch_code rc = vch_buffer_finish(message, "answer", &err);
     if (rc == VOUCH_OK)
         vch_grpc_call_reply_given(call, message);
     else
-        vch_session_refuse(a, call, VOUCH_E_MEMORY, &err);
+        vch_session_refuse(a, call, name, VOUCH_E_MEMORY, &err);
 }
 
 void vch_session_reply_header(vch_aggregator *a, vch_grpc_call *call, const char *name)
@@ -101,19 +107,19 @@ void vch_session_reply_header(vch_aggregator *a, vch_grpc_call *call, const char
     VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(VCH_WIRE_REQUEST_MAX);
     vch_wire_header header = answer_header(a, name);
     vch_wire_header_write(&header, &message);
-    reply(a, call, &message);
+    reply(a, call, name, &message);
 }
 
 static void on_ping(void *context, vch_grpc_call *call, vouch_span request)
 {
     vch_aggregator *a = context;
     vouch_error err = { 0 };
-    vch_caller who = { 0 };
+    caller who = { 0 };
     vouch_code rc = find_caller(a, call, request, &who, &err);
     if (rc == VOUCH_OK)
         vch_session_reply_header(a, call, who.name);
     else
-        vch_session_refuse(a, call, rc, &err);
+        vch_session_refuse(a, call, who.name, rc, &err);
 }
 
 /* GetTasks */
@@ -150,11 +156,11 @@ static void reply_tasks(vch_aggregator *a, vch_grpc_call *call, size_t member,
     if (answer == VCH_ROUND_WORK)
         rc = list_tasks(a, member, owed, tasks, &err);
     if (rc != VOUCH_OK) {
-        vch_session_refuse(a, call, rc, &err);
+        vch_session_refuse(a, call, a->view->member[member], rc, &err);
         return;
     }
     vch_wire_tasks_write(tasks, &message);
-    reply(a, call, &message);
+    reply(a, call, a->view->member[member], &message);
 }
 
 /* The poll is over: whatever there is to say now. Nothing to say lets the client ask again. */
@@ -171,12 +177,12 @@ static void on_get_tasks(void *context, vch_grpc_call *call, vouch_span request)
 {
     vch_aggregator *a = context;
     vouch_error err = { 0 };
-    vch_caller who = { 0 };
+    caller who = { 0 };
     uint64_t owed = 0;
     int64_t now = a->options.now_ms();
     vouch_code rc = find_caller(a, call, request, &who, &err);
     if (rc != VOUCH_OK) {
-        vch_session_refuse(a, call, rc, &err);
+        vch_session_refuse(a, call, who.name, rc, &err);
         return;
     }
     vch_round_answer answer = vch_round_ask(a->round, who.member, now, &owed);
@@ -192,7 +198,7 @@ static void on_get_tasks(void *context, vch_grpc_call *call, vouch_span request)
                                         .release = end_poll };
     rc = vch_parking_add(a->parking, &ticket, &err);
     if (rc != VOUCH_OK)
-        vch_session_refuse(a, call, rc, &err);
+        vch_session_refuse(a, call, who.name, rc, &err);
     vch_aggregator_poke(a);
 }
 
@@ -231,15 +237,15 @@ static void hold_missing(vch_aggregator *a, vch_grpc_call *call, size_t member)
     vch_aggregator_poke(a);
 }
 
-static void answer_tensors(vch_aggregator *a, vch_grpc_call *call, const vch_caller *who,
-                           vouch_code rc, vch_buffer *message, const vouch_error *err)
+static void answer_tensors(vch_aggregator *a, vch_grpc_call *call, const caller *who, vouch_code rc,
+                           vch_buffer *message, const vouch_error *err)
 {
     if (rc == VOUCH_OK)
-        reply(a, call, message);
+        reply(a, call, who->name, message);
     else if (rc == VOUCH_E_NOT_FOUND)
         hold_missing(a, call, who->member);
     else
-        vch_session_refuse(a, call, rc, err);
+        vch_session_refuse(a, call, who->name, rc, err);
 }
 
 /* The rest of an answer, read from the model's file as the peer takes it. Peers read at different
@@ -320,7 +326,7 @@ static void on_get_tensor(void *context, vch_grpc_call *call, vouch_span request
 {
     vch_aggregator *a = context;
     vouch_error err = { 0 };
-    vch_caller who = { 0 };
+    caller who = { 0 };
     vch_wire_header header = { 0 };
     vch_wire_tensor_spec spec = { 0 };
     VCH_SCOPED(vch_served_drop) vch_served served = { 0 };
@@ -344,7 +350,7 @@ static void on_get_tensor(void *context, vch_grpc_call *call, vouch_span request
     answer_tensors(a, call, &who, rc, &message, &err);
 }
 
-static vouch_code write_tensors(vch_aggregator *a, const vch_caller *who,
+static vouch_code write_tensors(vch_aggregator *a, const caller *who,
                                 const vch_wire_tensor_spec *specs, size_t count,
                                 vch_buffer *message, vouch_error *err)
 {
@@ -365,7 +371,7 @@ static void on_get_tensors(void *context, vch_grpc_call *call, vouch_span reques
 {
     vch_aggregator *a = context;
     vouch_error err = { 0 };
-    vch_caller who = { 0 };
+    caller who = { 0 };
     vch_wire_header header = { 0 };
     size_t count = 0;
     VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(VCH_WIRE_RESPONSE_MAX);

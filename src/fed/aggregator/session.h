@@ -9,18 +9,14 @@
 #include "vouch/error.h"
 #include "vouch/span.h"
 
-/* Who is calling, and as which member. */
-typedef struct vch_caller {
-    const char *name; /* of the admitted peer */
-    size_t member;
-} vch_caller;
+/* The admitted peer stands and is a collaborator; `out` is its name, borrowed. Whether it may speak
+ * for the member that it speaks for is vch_intake_check_header's to say. */
+VOUCH_MUST_CHECK vouch_code vch_session_find_peer(vch_grpc_call *call, const char **out,
+                                                  vouch_error *err);
 
-/* The admitted peer stands, is a collaborator, and is one of this plan's. */
-VOUCH_MUST_CHECK vouch_code vch_session_find_peer(const vch_aggregator *a, vch_grpc_call *call,
-                                                  vch_caller *out, vouch_error *err);
-
-/* End a call with the status that follows from `code`, and say so in the log. */
-void vch_session_refuse(vch_aggregator *a, vch_grpc_call *call, vouch_code code,
+/* End a call with the status that follows from `code`, and say so in the log. `member`: who called;
+ * NULL: not known, and the log has the certificate's name. */
+void vch_session_refuse(vch_aggregator *a, vch_grpc_call *call, const char *member, vouch_code code,
                         const vouch_error *err);
 
 /* Answer with our header, to `name`, and nothing else. */

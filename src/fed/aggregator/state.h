@@ -58,10 +58,11 @@ struct vch_aggregator {
     vch_round *round;
     vch_results *results;
     vch_intake intake;
-    vch_parking *parking; /* calls that wait for an answer */
-    unsigned *receipts;   /* open streams of each member */
-    vch_timer *step;      /* the round may be over, or the farewell */
-    double best;          /* best validate_agg metric so far */
+    vch_parking *parking;        /* calls that wait for an answer */
+    unsigned *arriving;          /* results of each member on their way here */
+    struct vch_upload *headless; /* streams whose result is not known to be anybody's yet */
+    vch_timer *step;             /* the round may be over, or the farewell */
+    double best;                 /* best validate_agg metric so far */
     bool has_best;
     int64_t round_began_ms;
     bool ended; /* options.done was called */

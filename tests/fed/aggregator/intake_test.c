@@ -17,6 +17,7 @@ typedef struct fixture {
     vch_model model;
     vch_round *round;
     vch_results *results;
+    unsigned arriving[2];
     vch_intake intake;
 } fixture;
 
@@ -46,7 +47,8 @@ static int set_up_with(void **state, const char *plan_text)
                               .round = f.round,
                               .results = f.results,
                               .model = &f.model,
-                              .pipeline = vch_pipeline_plain() };
+                              .pipeline = vch_pipeline_plain(),
+                              .arriving = f.arriving };
     *state = &f;
     return 0;
 }
@@ -103,7 +105,9 @@ static void make_head(const fixture *f, sent *s, const char *task)
     s->head = (vch_task_results_head) { .header = { .sender = vch_span_str("col1"),
                                                     .receiver = vch_span_str(view->aggregator_uuid),
                                                     .federation_uuid =
-                                                        vch_span_str(view->federation_uuid) },
+                                                        vch_span_str(view->federation_uuid),
+                                                    .single_col_cert_common_name = vch_span_str(
+                                                        view->single_col_cert_common_name) },
                                         .task_name = vch_span_str(task),
                                         .data_size = 10 };
 }
@@ -127,17 +131,16 @@ static void done_sent(sent *s)
     }
 }
 
-/* Hand the result in as one member, in pieces of `piece` bytes. */
-static vouch_code hand_in(fixture *f, const sent *s, size_t member, size_t piece,
-                          vch_round_ruling *ruling, vouch_error *err)
+/* Hand the result in under a certificate of that name, in pieces of `piece` bytes. */
+static vouch_code hand_in_by(fixture *f, const sent *s, const char *peer, size_t piece,
+                             vch_round_ruling *ruling, vouch_error *err)
 {
-    static const char *const names[] = { "col1", "col2" };
     vch_task_results_writer *writer = NULL;
     vch_receipt *receipt = NULL;
     vch_buffer message = vch_buffer_with_cap(VCH_WIRE_PIECE_SIZE + 64);
     bool more = true;
     CHECK(vch_task_results_writer_new(&s->head, s->tensor, s->count, &writer, NULL) == VOUCH_OK);
-    CHECK(vch_receipt_new(&f->intake, member, names[member], &receipt, NULL) == VOUCH_OK);
+    CHECK(vch_receipt_new(&f->intake, peer, &receipt, NULL) == VOUCH_OK);
     vouch_code rc = VOUCH_OK;
     while (rc == VOUCH_OK) {
         message.size = 0;
@@ -159,6 +162,13 @@ static vouch_code hand_in(fixture *f, const sent *s, size_t member, size_t piece
     vch_task_results_writer_free(writer);
     vch_buffer_drop(&message);
     return rc;
+}
+
+static vouch_code hand_in(fixture *f, const sent *s, size_t member, size_t piece,
+                          vch_round_ruling *ruling, vouch_error *err)
+{
+    static const char *const names[] = { "col1", "col2" };
+    return hand_in_by(f, s, names[member], piece, ruling, err);
 }
 
 static void check_spooled(const fixture *f, size_t member, float add_to_each)
@@ -230,7 +240,7 @@ static void what_is_stored_after_its_round_is_not_kept(void **state)
     CHECK_OK(vch_task_results_writer_new(&s.head, s.tensor, s.count, &writer, &err), &err);
     bool more = true;
     CHECK_OK(vch_task_results_writer_next(writer, &message, &more, &err), &err);
-    CHECK_OK(vch_receipt_new(&f->intake, COL1, "col1", &receipt, &err), &err);
+    CHECK_OK(vch_receipt_new(&f->intake, "col1", &receipt, &err), &err);
     CHECK_OK(vch_receipt_feed(receipt, vch_buffer_span(&message), &err), &err);
     CHECK_OK(vch_receipt_message_end(receipt, &err), &err);
     CHECK_OK(vch_receipt_finish(receipt, &ruling, &err), &err);
@@ -504,6 +514,108 @@ static void a_hostile_result_is_refused_and_leaves_nothing(void **state)
     }
 }
 
+/* SAMPLE_PLAN_HEAD with one certificate for all. */
+static int set_up_shared(void **state)
+{
+    char text[sizeof SAMPLE_PLAN_HEAD + 64];
+    const char *at = strstr(SAMPLE_PLAN_HEAD, "rounds_to_train");
+    CHECK(at != NULL);
+    (void)snprintf(text, sizeof text, "%.*ssingle_col_cert_common_name: all, %s",
+                   (int)(at - SAMPLE_PLAN_HEAD), SAMPLE_PLAN_HEAD, at);
+    return set_up_with(state, text);
+}
+
+static void under_one_certificate_for_all_the_header_says_whose_result_it_is(void **state)
+{
+    fixture *f = *state;
+    static const char *const names[] = { "col2", "col1" };
+    static const size_t members[] = { COL2, COL1 };
+    for (size_t i = 0; i < 2; i++) {
+        vouch_error err = { 0 };
+        sent s;
+        vch_round_ruling ruling = VCH_RESULT_OVER;
+        make_training(f, &s);
+        s.head.header.sender = vch_span_str(names[i]);
+        CHECK_OK(hand_in_by(f, &s, "all", 64, &ruling, &err), &err);
+        CHECK(ruling == VCH_RESULT_TAKE);
+        check_spooled(f, members[i], 0.0F);
+        CHECK((vch_results_look(f->results, COL1, task_index(f, "train")) != NULL) == (i == 1));
+        done_sent(&s);
+    }
+}
+
+static void under_one_certificate_for_all_no_other_and_nobody_else_is_heard(void **state)
+{
+    fixture *f = *state;
+    static const struct {
+        const char *peer, *sender, *field, *says;
+    } cases[] = {
+        { "col1", "col1", "all", "the certificate is of 'col1', not of 'all'" },
+        { "All", "col1", "all", "the certificate is of 'All'" },
+        { "", "col1", "all", "the certificate is of ''" },
+        { "all", "col3", "all", "'col3' is not in cols.yaml" },
+        { "all", "all", "all", "'all' is not in cols.yaml" },
+        { "all", "", "all", "'' is not in cols.yaml" },
+        { "all", "col1", "", "single_col_cert_common_name is ''" },
+        { "all", "col1", "col1", "single_col_cert_common_name is 'col1'" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        vouch_error err = { 0 };
+        char text[512];
+        sent s;
+        vch_round_ruling ruling = VCH_RESULT_OVER;
+        make_training(f, &s);
+        s.head.header.sender = vch_span_str(cases[i].sender);
+        s.head.header.single_col_cert_common_name = vch_span_str(cases[i].field);
+        CHECK(hand_in_by(f, &s, cases[i].peer, 64, &ruling, &err) == VOUCH_E_REFUSED);
+        if (strstr(vouch_error_text(&err, text, sizeof text), cases[i].says) == NULL)
+            fail_msg("case %zu: %s", i, text);
+        CHECK(vch_results_update_task(f->results) == -1);
+        done_sent(&s);
+    }
+}
+
+static vch_receipt *begin_receipt(const fixture *f, const sent *s, const char *peer,
+                                  vouch_code want)
+{
+    vch_receipt *receipt = NULL;
+    vch_task_results_writer *writer = NULL;
+    vch_buffer message = vch_buffer_with_cap(VCH_WIRE_PIECE_SIZE + 64);
+    bool more = true;
+    CHECK(vch_task_results_writer_new(&s->head, s->tensor, s->count, &writer, NULL) == VOUCH_OK);
+    CHECK(vch_task_results_writer_next(writer, &message, &more, NULL) == VOUCH_OK);
+    CHECK(vch_receipt_new(&f->intake, peer, &receipt, NULL) == VOUCH_OK);
+    CHECK(vch_receipt_member(receipt) == -1);
+    CHECK(vch_receipt_feed(receipt, vch_buffer_span(&message), NULL) == want);
+    vch_task_results_writer_free(writer);
+    vch_buffer_drop(&message);
+    return receipt;
+}
+
+static void a_member_has_four_results_on_their_way_and_not_five(void **state)
+{
+    fixture *f = *state;
+    vch_receipt *open[VCH_RECEIPTS_MAX];
+    sent s;
+    make_training(f, &s);
+    for (size_t i = 0; i < VCH_RECEIPTS_MAX; i++) {
+        open[i] = begin_receipt(f, &s, "col1", VOUCH_OK);
+        CHECK(vch_receipt_member(open[i]) == COL1);
+    }
+    vch_receipt *fifth = begin_receipt(f, &s, "col1", VOUCH_E_IO);
+    vch_receipt_free(fifth); /* was not counted, so it gives nothing back */
+    vch_receipt_free(begin_receipt(f, &s, "col1", VOUCH_E_IO));
+    s.head.header.sender = vch_span_str("col2");
+    vch_receipt_free(begin_receipt(f, &s, "col2", VOUCH_OK));
+    s.head.header.sender = vch_span_str("col1");
+    vch_receipt_free(open[0]);
+    open[0] = begin_receipt(f, &s, "col1", VOUCH_OK);
+    for (size_t i = 0; i < VCH_RECEIPTS_MAX; i++)
+        vch_receipt_free(open[i]);
+    CHECK(f->arriving[COL1] == 0 && f->arriving[COL2] == 0);
+    done_sent(&s);
+}
+
 static void an_update_keeps_to_the_limits_of_the_plan(void **state)
 {
     /* the update's values are 0 to 5 and 0 to 2: their norm is 7.746; its weight is 10 */
@@ -598,7 +710,7 @@ static void a_round_that_ends_while_a_result_arrives_drops_it(void **state)
     vch_round_ruling ruling = VCH_RESULT_TAKE;
     make_training(f, &s);
     CHECK_OK(vch_task_results_writer_new(&s.head, s.tensor, s.count, &writer, &err), &err);
-    CHECK_OK(vch_receipt_new(&f->intake, COL1, "col1", &receipt, &err), &err);
+    CHECK_OK(vch_receipt_new(&f->intake, "col1", &receipt, &err), &err);
     CHECK_OK(vch_task_results_writer_next(writer, &message, &more, &err), &err);
     CHECK_OK(vch_receipt_feed(receipt, vch_buffer_span(&message), &err), &err);
     CHECK_OK(vch_receipt_message_end(receipt, &err), &err);
@@ -620,7 +732,7 @@ static void an_empty_or_half_stream_is_an_error_but_no_refusal(void **state)
     vouch_error err = { 0 };
     vch_round_ruling ruling = VCH_RESULT_TAKE;
     vch_receipt *receipt = NULL;
-    CHECK_OK(vch_receipt_new(&f->intake, COL1, "col1", &receipt, &err), &err);
+    CHECK_OK(vch_receipt_new(&f->intake, "col1", &receipt, &err), &err);
     vouch_code rc = vch_receipt_finish(receipt, &ruling, &err);
     CHECK(rc != VOUCH_OK && rc != VOUCH_E_REFUSED && rc != VOUCH_E_IO);
     vch_receipt_free(receipt);
@@ -634,7 +746,7 @@ static void an_empty_or_half_stream_is_an_error_but_no_refusal(void **state)
     CHECK_OK(vch_task_results_writer_next(writer, &message, &more, &err), &err);
     for (size_t n = 1; n < message.size; n++) {
         err = (vouch_error) { 0 };
-        CHECK_OK(vch_receipt_new(&f->intake, COL1, "col1", &receipt, &err), &err);
+        CHECK_OK(vch_receipt_new(&f->intake, "col1", &receipt, &err), &err);
         rc = vch_receipt_feed(receipt, (vouch_span) { message.data, n }, &err);
         if (rc == VOUCH_OK)
             rc = vch_receipt_message_end(receipt, &err);
@@ -698,7 +810,7 @@ static vouch_code go_on_after_a_change(fixture *f, vch_ledger *ledger, size_t at
     CHECK_OK(vch_task_results_writer_new(&s.head, s.tensor, s.count, &writer, &err), &err);
     CHECK_OK(vch_task_results_writer_next(writer, &message, &more, &err), &err);
     at = at < message.size ? at : message.size;
-    CHECK_OK(vch_receipt_new(&f->intake, COL1, "col1", &receipt, &err), &err);
+    CHECK_OK(vch_receipt_new(&f->intake, "col1", &receipt, &err), &err);
     CHECK_OK(vch_receipt_feed(receipt, (vouch_span) { message.data, at }, &err), &err);
     const vch_ledger_rules rules = { .digest = next, .done = on_followed, .context = &followed };
     vch_ledger_reseal(ledger, &rules);
@@ -752,6 +864,13 @@ int main(void)
         FRESH(a_delta_is_added_to_the_model_of_its_round),
         FRESH(a_metric_comes_through_a_pipeline_that_loses_nothing),
         FRESH(a_hostile_result_is_refused_and_leaves_nothing),
+        cmocka_unit_test_setup_teardown(
+            under_one_certificate_for_all_the_header_says_whose_result_it_is, set_up_shared,
+            tear_down),
+        cmocka_unit_test_setup_teardown(
+            under_one_certificate_for_all_no_other_and_nobody_else_is_heard, set_up_shared,
+            tear_down),
+        FRESH(a_member_has_four_results_on_their_way_and_not_five),
         FRESH(an_update_keeps_to_the_limits_of_the_plan),
         FRESH(a_validation_must_not_carry_an_update),
         FRESH(the_second_of_two_equal_results_is_dropped),

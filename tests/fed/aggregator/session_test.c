@@ -4,6 +4,7 @@
 #include "fed/aggregator/model_file.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ static kit_gate trusting;
 static int64_t clock_ms;
 
 typedef struct fixture {
+    const char *sender; /* of the next calls */
     char directory[VCH_PATH_SIZE];
     vch_loop *loop;
     vch_plan *plan;
@@ -108,7 +110,9 @@ static fixture *start_release(const char *release, const char *plan_text, const 
 {
     static fixture f;
     vouch_error err = { 0 };
-    f = (fixture) { .plan = sample_plan_of(release, plan_text, cols), .model = sample_model() };
+    f = (fixture) { .sender = NAME,
+                    .plan = sample_plan_of(release, plan_text, cols),
+                    .model = sample_model() };
     f.view = vch_plan_look(f.plan);
     clock_ms = 1000;
     CHECK_OK(vch_dir_make_temporary(NULL, "vouch-session-", f.directory, &err), &err);
@@ -148,9 +152,11 @@ static void stop(fixture *f)
 
 static vch_wire_header header_of(const fixture *f)
 {
-    return (vch_wire_header) { .sender = vch_span_str(NAME),
+    return (vch_wire_header) { .sender = vch_span_str(f->sender),
                                .receiver = vch_span_str(f->view->aggregator_uuid),
-                               .federation_uuid = vch_span_str(f->view->federation_uuid) };
+                               .federation_uuid = vch_span_str(f->view->federation_uuid),
+                               .single_col_cert_common_name =
+                                   vch_span_str(f->view->single_col_cert_common_name) };
 }
 
 static vch_grpc_answer ask(fixture *f, const char *path, vouch_span message)
@@ -183,7 +189,9 @@ static const vch_wire_tasks *get_tasks(fixture *f)
     CHECK(answer.status.code == VCH_GRPC_OK);
     CHECK_OK(vch_wire_tasks_parse(vch_buffer_span(&answer.message), &tasks, &err), &err);
     CHECK(vch_span_is(tasks.header.sender, f->view->aggregator_uuid));
-    CHECK(vch_span_is(tasks.header.receiver, NAME));
+    CHECK(vch_span_is(tasks.header.receiver, f->sender));
+    CHECK(vch_span_is(tasks.header.single_col_cert_common_name,
+                      f->view->single_col_cert_common_name));
     return &tasks;
 }
 
@@ -339,6 +347,93 @@ static void a_name_that_is_not_in_cols_is_unauthenticated(void **state)
     CHECK(answer.status.code == VCH_GRPC_UNAUTHENTICATED);
     CHECK(strstr(answer.status.text, "not in cols.yaml") != NULL);
     vch_grpc_answer_drop(&answer);
+    stop(f);
+}
+
+/* The kit's client certificate is everybody's. */
+static fixture *start_shared(const char *plan_end)
+{
+    char text[sizeof SAMPLE_PLAN_HEAD + 512];
+    const char *at = strstr(SAMPLE_PLAN_HEAD, "rounds_to_train");
+    CHECK(at != NULL);
+    (void)snprintf(text, sizeof text, "%.*ssingle_col_cert_common_name: " NAME ", %s%s",
+                   (int)(at - SAMPLE_PLAN_HEAD), SAMPLE_PLAN_HEAD, at, plan_end);
+    return start(text, "collaborators: [col1, col2]\n");
+}
+
+static void under_one_certificate_a_connection_speaks_for_every_member(void **state)
+{
+    (void)state;
+    static const char *const own[] = { "col1", "trained", NULL };
+    fixture *f = start_shared("");
+    vch_model update[2] = { trained(f, 1.0F), trained(f, 3.0F) };
+    static const char *const names[] = { "col1", "col2" };
+    for (size_t i = 0; i < 2; i++) {
+        f->sender = names[i];
+        CHECK(get_tasks(f)->task_count == 3); /* of each its own */
+        CHECK(send_result(f, "train", 0, &update[i]) == VCH_GRPC_OK);
+        CHECK(get_tasks(f)->task_count == 2);
+    }
+    f->sender = "col1";
+    check_tensor(f, "b", 0, own, "col1,compressed,trained", update[0].tensor[1].values, 3);
+    for (size_t i = 0; i < 2; i++) {
+        f->sender = names[i];
+        CHECK(send_result(f, "aggregated_model_validation", 0, NULL) == VCH_GRPC_OK);
+        CHECK(send_result(f, "locally_tuned_model_validation", 0, NULL) == VCH_GRPC_OK);
+    }
+    vch_model mean = trained(f, 2.0F);
+    CHECK(get_tasks(f)->round == 1);
+    check_tensor(f, "w", 1, model_tags, "compressed,model", mean.tensor[0].values, 6);
+    vch_model_done(&mean);
+    for (size_t i = 0; i < 2; i++)
+        vch_model_done(&update[i]);
+    stop(f);
+}
+
+static void
+under_one_certificate_a_stranger_and_another_common_name_are_unauthenticated(void **state)
+{
+    (void)state;
+    fixture *f = start_shared("");
+    static const struct {
+        const char *sender, *field;
+        int want;
+    } cases[] = {
+        { "col2", NAME, VCH_GRPC_OK },
+        { "col3", NAME, VCH_GRPC_UNAUTHENTICATED },
+        { NAME, NAME, VCH_GRPC_UNAUTHENTICATED },
+        { "col2", "", VCH_GRPC_UNAUTHENTICATED },
+        { "col2", "col2", VCH_GRPC_UNAUTHENTICATED },
+    };
+    static const char *const paths[] = { PATH("Ping"), PATH("GetTasks") };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (size_t p = 0; p < 2; p++) {
+            vch_wire_header header = header_of(f);
+            header.sender = vch_span_str(cases[i].sender);
+            header.single_col_cert_common_name = vch_span_str(cases[i].field);
+            vch_grpc_answer answer = ask_with_header(f, paths[p], &header);
+            if ((int)answer.status.code != cases[i].want)
+                fail_msg("%s, case %zu: %d", paths[p], i, answer.status.code);
+            vch_grpc_answer_drop(&answer);
+        }
+    }
+    stop(f);
+}
+
+static void a_certificate_that_is_not_the_one_of_all_is_unauthenticated(void **state)
+{
+    (void)state;
+    char text[sizeof SAMPLE_PLAN_HEAD + 64];
+    const char *at = strstr(SAMPLE_PLAN_HEAD, "rounds_to_train");
+    (void)snprintf(text, sizeof text, "%.*ssingle_col_cert_common_name: all, %s",
+                   (int)(at - SAMPLE_PLAN_HEAD), SAMPLE_PLAN_HEAD, at);
+    fixture *f = start(text, "collaborators: [" NAME ", col2]\n"); /* its own name is listed */
+    vch_wire_header header = header_of(f);
+    vch_grpc_answer answer = ask_with_header(f, PATH("GetTasks"), &header);
+    CHECK(answer.status.code == VCH_GRPC_UNAUTHENTICATED);
+    CHECK(strstr(answer.status.text, "not of 'all'") != NULL);
+    vch_grpc_answer_drop(&answer);
+    CHECK(send_result(f, "train", 0, NULL) == VCH_GRPC_UNAUTHENTICATED);
     stop(f);
 }
 
@@ -655,6 +750,9 @@ int main(void)
         TEST(a_ping_is_answered_with_our_header),
         TEST(a_header_that_is_not_ours_is_unauthenticated),
         TEST(a_name_that_is_not_in_cols_is_unauthenticated),
+        TEST(under_one_certificate_a_connection_speaks_for_every_member),
+        TEST(under_one_certificate_a_stranger_and_another_common_name_are_unauthenticated),
+        TEST(a_certificate_that_is_not_the_one_of_all_is_unauthenticated),
         TEST(other_methods_are_unimplemented),
         TEST(tasks_come_in_the_assigners_order_by_name_only),
         TEST(the_model_is_served_as_openfl_serves_it),
