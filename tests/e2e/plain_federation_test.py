@@ -313,12 +313,6 @@ def whatever_is_missing_or_wrong_is_named_and_ends_the_start():
     (bare / "plan/data.yaml").write_text("col1,data/spoilt.csv\n")
     expect_fault(start_col, bare, r"data/spoilt\.csv:3:1: not a number")
     expect_fault(["aggregator", "start", "--listen", "nowhere"], agg, r"ADDR:PORT")
-    # plans that OpenFL takes and this aggregator does not serve: told before anybody connects
-    plan = (agg / "plan/plan.yaml").read_text()
-    for what, old, new in (("CONTINUE_GLOBAL", "opt_treatment: RESET", "opt_treatment: CONTINUE_GLOBAL"),):
-        assert old in plan, old
-        (agg / "plan/not_served.yaml").write_text(plan.replace(old, new))
-        expect_fault([*start_agg, "-p", "plan/not_served.yaml"], agg, f"{what}.* is not served")
     # a damaged model beside good keys, which are read at the same time
     (agg / "save/init.pbuf").rename(agg / "save/kept.pbuf")
     (agg / "save/init.pbuf").write_bytes((agg / "save/kept.pbuf").read_bytes()[:-9])

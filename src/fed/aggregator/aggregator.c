@@ -188,13 +188,19 @@ void vch_aggregator_start(vch_aggregator *a)
     vch_aggregator_poke(a);
 }
 
-static vouch_code check_plan(const vch_plan_view *view, vouch_error *err)
+/* docs/openfl.md: no update is taken with tensors that the agreed initial model does not declare. */
+static void warn_of_optimizer(const vch_aggregator *a)
 {
-    if (view->opt_treatment == VCH_OPT_CONTINUE_GLOBAL)
-        return vouch_fail(err, VOUCH_E_UNSUPPORTED,
-                          "opt_treatment: CONTINUE_GLOBAL is not served: optimiser state would "
-                          "travel as tensors that the model does not have");
-    return VOUCH_OK;
+    VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+    bool declared = a->view->opt_treatment != VCH_OPT_CONTINUE_GLOBAL;
+    for (size_t i = 0; i < a->model.count; i++)
+        declared |= vch_tensor_is_optimizer(vch_span_str(a->model.tensor[i].name));
+    if (declared)
+        return;
+    vch_plan_warn_no_optimizer(a->options.plan, &faults);
+    for (size_t i = 0; i < faults.count; i++)
+        vch_log(a->options.log, VCH_LOG_WARN, "optimizer.not_declared",
+                VCH_STR("reason", faults.item[i].text));
 }
 
 static vouch_code make_parts(vch_aggregator *a, int32_t first_round, vouch_error *err)
@@ -289,13 +295,12 @@ static vouch_code restore_round(vch_aggregator *a, vouch_error *err)
 
 static vouch_code make(vch_aggregator *a, vouch_error *err)
 {
-    vouch_code rc = check_plan(a->view, err);
-    if (rc == VOUCH_OK)
-        rc = vch_aggregator_remember(a->view, &a->model, &a->memory, err);
+    vouch_code rc = vch_aggregator_remember(a->view, &a->model, &a->memory, err);
     if (rc == VOUCH_OK)
         rc = open_ledger(a, err);
     if (rc != VOUCH_OK)
         return rc;
+    warn_of_optimizer(a);
     const vch_ledger_past *past = vch_ledger_look(a->ledger);
     if (past->begun)
         rc = restore_model(a, past, err);

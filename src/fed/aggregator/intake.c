@@ -10,6 +10,7 @@
 #include "fed/wire/task_results.h"
 
 #define METRIC_DATA_MAX 4 /* a metric is one float32 */
+#define OPTIMIZER_SHARE 4 /* tensors that an optimiser may keep of each of the model's */
 
 struct vch_receipt {
     const vch_intake *intake;
@@ -36,6 +37,7 @@ struct vch_receipt {
     size_t metric_size; /* bytes of it that have come */
     uint8_t metric_bytes[METRIC_DATA_MAX];
     vch_values_in *values; /* NULL: no model tensor in hand */
+    bool is_dropped;       /* it goes nowhere */
 };
 
 static vouch_code expect(const char *what, vouch_span got, const char *want, vouch_error *err)
@@ -222,13 +224,33 @@ static vouch_code open_update(vch_receipt *r, vouch_error *err)
                                &r->result.update, err);
 }
 
+static bool shares_optimizer(const vch_intake *intake)
+{
+    return vch_plan_look(intake->plan)->opt_treatment == VCH_OPT_CONTINUE_GLOBAL;
+}
+
+/* Until 1.8 OpenFL's task runner for PyTorch sends its optimiser's state along where the plan keeps
+ * that at its site, too: nobody asks for it. */
+static vouch_code begin_unknown(vch_receipt *r, vouch_span name, vouch_error *err)
+{
+    if (!vch_tensor_is_optimizer(name))
+        return vouch_fail(err, VOUCH_E_REFUSED, "the model has no such tensor");
+    r->is_dropped = !shares_optimizer(r->intake);
+    if (r->is_dropped)
+        return VOUCH_OK;
+    return vouch_fail(err, VOUCH_E_REFUSED,
+                      "the initial model does not declare the optimiser's state: `vouch plan "
+                      "initialize -i %s` adds it",
+                      vch_plan_look(r->intake->plan)->init_state_path);
+}
+
 static vouch_code begin_update(vch_receipt *r, const vch_named_tensor *t, const vch_tags *tags,
                                bool lossy, size_t data_size, vouch_error *err)
 {
     vch_values_options options = { .target = NULL };
     ptrdiff_t at = find_tensor(r->intake->model, t->name);
     if (at < 0)
-        return vouch_fail(err, VOUCH_E_REFUSED, "the model has no such tensor");
+        return begin_unknown(r, t->name, err);
     const vch_tensor *base = &r->intake->model->tensor[at];
     vouch_code rc = choose_pipeline(r, lossy, &options.pipeline, err);
     if (rc == VOUCH_OK)
@@ -307,7 +329,7 @@ static vouch_code check_norm(const vch_receipt *r, vouch_error *err)
 static vouch_code on_tensor_data(void *context, vouch_span piece, vouch_error *err)
 {
     vch_receipt *r = context;
-    if (r->ruling != VCH_RESULT_TAKE)
+    if (r->ruling != VCH_RESULT_TAKE || r->is_dropped)
         return VOUCH_OK;
     if (r->metric_tensor == NULL) {
         vouch_code rc = vch_values_in_feed(r->values, piece, err);
@@ -345,17 +367,24 @@ static vouch_code on_tensor_end(void *context, vouch_error *err)
         return VOUCH_OK;
     if (r->metric_tensor != NULL)
         return end_metric(r, err);
+    if (r->is_dropped) {
+        r->is_dropped = false;
+        return VOUCH_OK;
+    }
     vouch_code rc = vch_values_in_finish(r->values, err);
     vch_values_in_free(r->values);
     r->values = NULL;
     return rc == VOUCH_OK ? check_norm(r, err) : rc;
 }
 
-/* What the plan's pipeline needs beside the tensors' own bytes. */
+/* What a model's optimiser and the plan's pipeline need beside the tensors' own bytes. */
 static vch_task_results_limits limits_for(const vch_intake *intake)
 {
     const vch_model *model = intake->model;
-    vch_task_results_limits limits = vch_task_results_limits_for(model->count, model->data_size);
+    size_t dropped = shares_optimizer(intake) ? 0 : OPTIMIZER_SHARE;
+    vch_task_results_limits limits =
+        vch_task_results_limits_for(model->count * (1 + dropped), model->data_size);
+    limits.total_size_max += (uint64_t)dropped * model->data_size;
     for (size_t i = 0; i < model->count; i++) {
         size_t count = model->tensor[i].shape.count;
         size_t metadata = vch_pipeline_metadata_max(intake->pipeline, count);

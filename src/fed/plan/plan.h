@@ -172,6 +172,10 @@ VOUCH_MUST_CHECK vouch_code vch_plan_check_attested(const vch_plan *p, bool aggr
                                                     bool collaborator, vch_faults *faults,
                                                     vouch_error *err);
 
+/* opt_treatment is CONTINUE_GLOBAL, and the initial model has no optimiser's state: say so at the
+ * plan's line. */
+void vch_plan_warn_no_optimizer(const vch_plan *p, vch_faults *faults);
+
 /* The merged plan (a mapping of sections) before `auto` is resolved, for settings of one's own. */
 const struct vch_yaml_node *vch_plan_document(const vch_plan *p);
 

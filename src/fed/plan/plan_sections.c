@@ -280,6 +280,17 @@ static bool delta_updates(const vch_plan *p, const collaborator_values *v, vch_f
     return old_is_ours ? old_name : new_name;
 }
 
+void vch_plan_warn_no_optimizer(const vch_plan *p, vch_faults *faults)
+{
+    const vch_yaml_node *settings = vch_plan_settings(p, "collaborator");
+    const vch_yaml_node *given = vch_yaml_get(settings, "opt_treatment");
+    vch_faults_warn_at(faults, given,
+                       "opt_treatment is CONTINUE_GLOBAL, but the initial model has no tensor "
+                       "'__opt_...': an update with an optimiser's state will be refused; "
+                       "`vouch plan initialize -i %s` adds it",
+                       p->view.init_state_path);
+}
+
 static void read_collaborator(vch_plan *p, vch_faults *faults)
 {
     collaborator_values v = { 0 };

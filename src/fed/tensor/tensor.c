@@ -43,6 +43,13 @@ void vch_tensor_done(vch_tensor *t)
     *t = (vch_tensor) { 0 };
 }
 
+bool vch_tensor_is_optimizer(vouch_span name)
+{
+    static const char mark[] = "__opt_";
+    size_t size = sizeof mark - 1;
+    return name.size > size && memcmp(name.data, mark, size) == 0;
+}
+
 vouch_span vch_tensor_bytes(const vch_tensor *t)
 {
     return (vouch_span) { (const uint8_t *)t->values, t->shape.count * sizeof *t->values };

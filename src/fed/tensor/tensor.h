@@ -49,6 +49,9 @@ VOUCH_MUST_CHECK vouch_code vch_tensor_init(vch_tensor *out, vouch_span name,
                                             const vch_shape *shape, vouch_error *err);
 void vch_tensor_done(vch_tensor *t);
 
+/* Is it a piece of an optimiser's state, by the names of OpenFL's PyTorch task runner: "__opt_…"? */
+bool vch_tensor_is_optimizer(vouch_span name);
+
 /* The values as the wire has them: float32, little-endian. Borrowed. */
 vouch_span vch_tensor_bytes(const vch_tensor *t);
 

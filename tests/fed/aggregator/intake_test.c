@@ -10,7 +10,7 @@
 
 #include "sample_plan.h"
 
-enum { COL1 = 0, COL2 = 1 };
+enum { COL1 = 0, COL2 = 1, SENT_MAX = 80 };
 
 typedef struct fixture {
     vch_plan *plan;
@@ -72,8 +72,8 @@ static int tear_down(void **state)
 typedef struct sent {
     vch_task_results_head head;
     size_t count;
-    vch_named_tensor tensor[4];
-    vch_buffer work[4];
+    vch_named_tensor tensor[SENT_MAX];
+    vch_buffer work[SENT_MAX];
     float loss;
 } sent;
 
@@ -269,6 +269,87 @@ static void a_delta_is_added_to_the_model_of_its_round(void **state)
     CHECK_OK(hand_in(f, &s, COL1, 7, &ruling, &err), &err);
     check_spooled(f, COL1, 1.0F);
     done_sent(&s);
+}
+
+/* OpenFL's task runner for PyTorch, until 1.8. */
+static void an_optimisers_state_that_stays_at_its_site_is_dropped_when_it_is_sent(void **state)
+{
+    for (size_t piece = 1; piece < 300; piece = piece * 3 + 1) {
+        fixture *f = *state;
+        vouch_error err = { 0 };
+        sent s;
+        vch_round_ruling ruling = VCH_RESULT_OVER;
+        char name[70][32];
+        make_head(f, &s, "train");
+        for (size_t i = 0; i < 70; i++) { /* before, between and after what the model has */
+            (void)snprintf(name[i], sizeof name[i], "__opt_state_0_%zu_istensor_step", i);
+            add(&s, name[i], &f->model.tensor[0].shape, f->model.tensor[0].values, trained, false);
+            if (i < f->model.count)
+                add(&s, f->model.tensor[i].name, &f->model.tensor[i].shape,
+                    f->model.tensor[i].values, trained, false);
+        }
+        CHECK_OK(hand_in(f, &s, COL1, piece, &ruling, &err), &err);
+        CHECK(ruling == VCH_RESULT_TAKE);
+        check_spooled(f, COL1, 0.0F);
+        done_sent(&s);
+        (void)tear_down(state);
+        (void)set_up(state);
+    }
+}
+
+static void what_is_dropped_has_a_limit(void **state)
+{
+    fixture *f = *state;
+    const int32_t dims[2] = { 1024, 1024 };
+    vch_shape shape;
+    CHECK(vch_shape_make(dims, 2, &shape, NULL) == VOUCH_OK);
+    sample_tensor(&f->model, "large", dims[0], dims[1]);
+    for (size_t states = 3; states <= 6; states += 3) {
+        vouch_error err = { 0 };
+        sent s;
+        vch_round_ruling ruling = VCH_RESULT_OVER;
+        char name[6][32];
+        make_training(f, &s);
+        if (states > 3)
+            s.head.header.sender = vch_span_str("col2");
+        for (size_t i = 0; i < states; i++) {
+            (void)snprintf(name[i], sizeof name[i], "__opt_state_0_0_istensor_%zu", i);
+            add(&s, name[i], &shape, f->model.tensor[2].values, trained, false);
+        }
+        vouch_code rc = hand_in(f, &s, states == 3 ? COL1 : COL2, 65536, &ruling, &err);
+        CHECK(rc == (states == 3 ? VOUCH_OK : VOUCH_E_LIMIT));
+        done_sent(&s);
+    }
+}
+
+static int set_up_sharing(void **state)
+{
+    char text[sizeof SAMPLE_PLAN_HEAD + 16];
+    const char *at = strstr(SAMPLE_PLAN_HEAD, "RESET");
+    (void)snprintf(text, sizeof text, "%.*sCONTINUE_GLOBAL%s", (int)(at - SAMPLE_PLAN_HEAD),
+                   SAMPLE_PLAN_HEAD, at + strlen("RESET"));
+    return set_up_with(state, text);
+}
+
+static void a_shared_state_that_the_model_does_not_declare_is_refused_with_the_remedy(void **state)
+{
+    static const struct {
+        const char *name, *says;
+    } unknown[] = { { "__opt_state_0_0_istensor_step", "vouch plan initialize -i save/init.pbuf" },
+                    { "__opt_", "the model has no such tensor" },
+                    { "momentum", "the model has no such tensor" } };
+    fixture *f = *state;
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
+        vouch_error err = { 0 };
+        sent s;
+        vch_round_ruling ruling = VCH_RESULT_OVER;
+        make_training(f, &s);
+        add(&s, unknown[i].name, &f->model.tensor[0].shape, f->model.tensor[0].values, trained,
+            false);
+        CHECK(hand_in(f, &s, COL1, 64, &ruling, &err) == VOUCH_E_REFUSED);
+        CHECK(strstr(err.frame[0], unknown[i].says) != NULL);
+        done_sent(&s);
+    }
 }
 
 /* One way to spoil a training result each; all of them must be refused for good. */
@@ -863,6 +944,11 @@ int main(void)
         FRESH(what_is_stored_after_its_round_is_not_kept),
         FRESH(a_delta_is_added_to_the_model_of_its_round),
         FRESH(a_metric_comes_through_a_pipeline_that_loses_nothing),
+        FRESH(an_optimisers_state_that_stays_at_its_site_is_dropped_when_it_is_sent),
+        FRESH(what_is_dropped_has_a_limit),
+        cmocka_unit_test_setup_teardown(
+            a_shared_state_that_the_model_does_not_declare_is_refused_with_the_remedy,
+            set_up_sharing, tear_down),
         FRESH(a_hostile_result_is_refused_and_leaves_nothing),
         cmocka_unit_test_setup_teardown(
             under_one_certificate_for_all_the_header_says_whose_result_it_is, set_up_shared,
