@@ -196,6 +196,8 @@ static vouch_code send(vch_collaborator *c, const vch_plan_task *task, int32_t r
                                          .data_size = data_size(c, task) };
     VCH_SCOPED(vch_outgoing_drop) vch_outgoing *outgoing = NULL;
     vch_outgoing_update update = { .model = outcome->trained ? &c->local : NULL,
+                                   .base_has_optimizer =
+                                       vch_global_model_has_optimizer(c->calls.view, round),
                                    .lossless = vch_global_model_lossless(&c->global),
                                    .pipeline = &c->global.pipeline };
     if (c->calls.view->delta_updates && c->global.has_values && c->global.model.round == round)

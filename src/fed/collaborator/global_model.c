@@ -4,6 +4,11 @@
 
 #include "base/bytes.h"
 
+bool vch_global_model_has_optimizer(const vch_plan_view *view, int32_t round)
+{
+    return view->opt_treatment == VCH_OPT_CONTINUE_GLOBAL && round > 0;
+}
+
 const vch_pipeline *vch_global_model_lossless(const vch_global_model *g)
 {
     return vch_pipeline_is_lossy(&g->pipeline) ? vch_pipeline_plain() : &g->pipeline;
@@ -71,12 +76,24 @@ static vouch_code take_tensor(const vch_global_model *g, const vch_named_tensor 
 /* The tensors that are still missing in a round's model. */
 typedef struct missing {
     vch_global_model *global;
+    const vch_plan_view *view;
     int32_t round;
-    bool is_delta;
+    bool is_delta; /* by their changes, if there is a model of the aggregator's to add them to */
     size_t count;
     size_t *tensor; /* which, `count` of them */
     bool *has;      /* for each tensor of the model: has it come? */
 } missing;
+
+static bool is_in(const missing *m, const vch_tensor *tensor, int32_t round)
+{
+    return !vch_tensor_is_optimizer(vch_span_str(tensor->name))
+           || vch_global_model_has_optimizer(m->view, round);
+}
+
+static bool by_change(const missing *m, const vch_tensor *tensor)
+{
+    return m->is_delta && is_in(m, tensor, m->round - 1);
+}
 
 static vch_wire_tensor_spec ask(void *context, size_t at, size_t *out_size)
 {
@@ -87,19 +104,20 @@ static vch_wire_tensor_spec ask(void *context, size_t at, size_t *out_size)
     const missing *m = context;
     const vch_tensor *tensor = &m->global->model.tensor[m->tensor[at]];
     const char *const *change = vch_pipeline_is_lossy(&m->global->pipeline) ? lossy : delta;
+    bool is_delta = by_change(m, tensor);
     *out_size = vch_tensor_bytes(tensor).size;
     return (vch_wire_tensor_spec) { .name = vch_span_str(tensor->name),
                                     .round = m->round,
-                                    .tags = vch_tags_of(m->is_delta ? change : model),
-                                    .require_lossless = !m->is_delta };
+                                    .tags = vch_tags_of(is_delta ? change : model),
+                                    .require_lossless = !is_delta };
 }
 
 static vouch_code take(void *context, size_t at, const vch_named_tensor *named, vouch_error *err)
 {
     const missing *m = context;
     size_t tensor = m->tensor[at];
-    vouch_code rc =
-        take_tensor(m->global, named, m->is_delta, &m->global->model.tensor[tensor], err);
+    vch_tensor *into = &m->global->model.tensor[tensor];
+    vouch_code rc = take_tensor(m->global, named, by_change(m, into), into, err);
     m->has[tensor] = rc == VOUCH_OK;
     return rc;
 }
@@ -108,7 +126,7 @@ static vouch_code fetch(missing *m, vch_calls *calls, vouch_error *err)
 {
     m->count = 0;
     for (size_t i = 0; i < m->global->model.count; i++) {
-        if (!m->has[i])
+        if (!m->has[i] && is_in(m, &m->global->model.tensor[i], m->round))
             m->tensor[m->count++] = i;
     }
     const vch_calls_batch batch = { .context = m, .count = m->count, .ask = ask, .take = take };
@@ -136,7 +154,9 @@ vouch_code vch_global_model_need(vch_global_model *g, vch_calls *calls, int32_t 
     VCH_SCOPED(vch_free_drop) size_t *tensor = calloc(g->model.count + 1, sizeof *tensor);
     if (has == NULL || tensor == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for %zu tensors", g->model.count);
-    missing all = { .global = g, .round = round, .tensor = tensor, .has = has };
+    missing all = {
+        .global = g, .view = calls->view, .round = round, .tensor = tensor, .has = has
+    };
     all.is_delta = calls->view->delta_updates && g->has_values && g->model.round + 1 == round;
     g->has_values = false; /* of no one round while tensors come in */
     vouch_code rc = fetch_all(&all, calls, err);

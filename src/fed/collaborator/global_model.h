@@ -15,6 +15,13 @@ typedef struct vch_global_model {
     bool has_values;       /* of round model.round */
 } vch_global_model;
 
+/*
+ * Is the optimiser's state, tensors "__opt_…", in what the aggregator serves as that round's model? It
+ * is from the second round on, and only where the plan shares it: OpenFL's aggregator has none before
+ * somebody has trained. Where it is not, its values are the task runner's own.
+ */
+bool vch_global_model_has_optimizer(const vch_plan_view *view, int32_t round);
+
 /* The pipeline for what must lose nothing: the plan's if it does not, else the plain one. */
 const vch_pipeline *vch_global_model_lossless(const vch_global_model *g);
 

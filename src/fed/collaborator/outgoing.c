@@ -103,7 +103,9 @@ static vouch_code add_update(vch_outgoing *o, const vch_task_results_head *head,
     vch_named_tensor *t = &o->tensor[o->count];
     o->work[o->count] = vch_buffer_with_cap(VCH_TENSOR_DATA_MAX);
     *t = (vch_named_tensor) { .round = head->round };
-    if (update->base != NULL)
+    bool in_base =
+        update->base_has_optimizer || !vch_tensor_is_optimizer(vch_span_str(tensor->name));
+    if (update->base != NULL && in_base)
         base = vch_model_find(update->base, vch_span_str(tensor->name));
     vouch_code rc = base != NULL && vch_shape_equal(&base->shape, &tensor->shape)
                         ? add_change(o, tensor, base, update, t, err)

@@ -18,6 +18,7 @@ typedef struct vch_outgoing vch_outgoing;
 typedef struct vch_outgoing_update {
     const vch_model *model; /* NULL: metrics only */
     const vch_model *base; /* the round's model, of which the change is sent; NULL: send it whole */
+    bool base_has_optimizer;      /* if not, the optimiser's state is sent whole all the same */
     const vch_pipeline *pipeline; /* for the change */
     const vch_pipeline *lossless; /* for what is sent whole, and for metrics */
 } vch_outgoing_update;
