@@ -13,6 +13,19 @@
 
 static const vch_json_limits limits = { .size = VCH_CHILD_LINE_MAX, .depth = 8 };
 
+static const char *treatment(const vch_plan_view *plan)
+{
+    switch (plan->opt_treatment) {
+    case VCH_OPT_CONTINUE_LOCAL:
+        return "CONTINUE_LOCAL";
+    case VCH_OPT_CONTINUE_GLOBAL:
+        return "CONTINUE_GLOBAL";
+    case VCH_OPT_RESET:
+        break;
+    }
+    return "RESET";
+}
+
 void vch_process_start_write(const vch_process_start *m, vch_buffer *out)
 {
     vch_json_writer w = vch_json_writer_over(out, false);
@@ -27,6 +40,7 @@ void vch_process_start_write(const vch_process_start *m, vch_buffer *out)
     vch_yaml_to_json(m->settings->own, &w);
     vch_json_key(&w, "data_settings");
     vch_yaml_to_json(m->settings->data, &w);
+    vch_json_put_string(&w, "opt_treatment", treatment(m->plan));
     vch_json_key(&w, "tasks");
     vch_json_begin_array(&w);
     for (size_t i = 0; i < m->plan->task_count; i++) {

@@ -146,7 +146,8 @@ static void settings_and_kwargs_are_handed_on_as_json(void **state)
     vch_plan_view plan = { .task = &task,
                            .task_count = 1,
                            .task_runner_template = "src.Runner",
-                           .data_loader_template = "src.Loader" };
+                           .data_loader_template = "src.Loader",
+                           .opt_treatment = VCH_OPT_CONTINUE_GLOBAL };
     vch_process_settings settings = { .own = vch_yaml_get(vch_yaml_root(doc), "own") };
     vch_process_start start = {
         .settings = &settings, .plan = &plan, .name = "col1", .data = "a \"b\""
@@ -156,7 +157,8 @@ static void settings_and_kwargs_are_handed_on_as_json(void **state)
                  "{\"type\":\"start\",\"version\":1,\"name\":\"col1\",\"data\":\"a "
                  "\\\"b\\\"\",\"template\":\"src.Runner\",\"data_template\":\"src.Loader\","
                  "\"settings\":{\"rate\":0.1,\"ready\":true,\"when\":\"2026-03-01\",\"deep\":[[1],"
-                 "{\"2\":null}]},\"data_settings\":null,\"tasks\":[{\"name\":\"train\","
+                 "{\"2\":null}]},\"data_settings\":null,"
+                 "\"opt_treatment\":\"CONTINUE_GLOBAL\",\"tasks\":[{\"name\":\"train\","
                  "\"function\":\"fit\"}]}\n")
           == 0);
     out.size = 0;
@@ -168,6 +170,26 @@ static void settings_and_kwargs_are_handed_on_as_json(void **state)
           == 0);
 }
 
+static void a_child_is_told_what_becomes_of_the_optimisers_state(void **state)
+{
+    (void)state;
+    static const char *const name[] = { [VCH_OPT_RESET] = "\"opt_treatment\":\"RESET\"",
+                                        [VCH_OPT_CONTINUE_LOCAL] =
+                                            "\"opt_treatment\":\"CONTINUE_LOCAL\"",
+                                        [VCH_OPT_CONTINUE_GLOBAL] =
+                                            "\"opt_treatment\":\"CONTINUE_GLOBAL\"" };
+    for (unsigned i = VCH_OPT_RESET; i <= VCH_OPT_CONTINUE_GLOBAL; i++) {
+        VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(4096);
+        const vch_process_settings settings = { 0 };
+        const vch_plan_view plan = { .task_runner_template = "src.Runner",
+                                     .data_loader_template = "src.Loader",
+                                     .opt_treatment = i };
+        const vch_process_start start = { .settings = &settings, .plan = &plan };
+        vch_process_start_write(&start, &out);
+        CHECK(strstr(vch_buffer_text(&out), name[i]) != NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +198,7 @@ int main(void)
         TEST(a_result_carries_its_metrics),
         TEST(an_answer_that_is_not_exactly_one_is_refused),
         TEST(settings_and_kwargs_are_handed_on_as_json),
+        TEST(a_child_is_told_what_becomes_of_the_optimisers_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
