@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/scope.h"
 #include "cli/commands.h"
 #include "cli/plan_load.h"
@@ -182,12 +183,34 @@ typedef struct made_model {
     uint8_t digest[VCH_SHA256_SIZE];
 } made_model;
 
+/* What OpenFL's `plan initialize` leaves out though it will travel: the optimiser's state. */
+static vouch_code add_optimizer(vch_model *given, vch_model *made, vouch_error *err)
+{
+    for (size_t i = 0; i < made->count; i++) {
+        vouch_span name = vch_span_str(made->tensor[i].name);
+        if (!vch_tensor_is_optimizer(name) || vch_model_find(given, name) != NULL)
+            continue;
+        vch_tensor copy = { 0 };
+        vouch_code rc = vch_tensor_init(&copy, name, &made->tensor[i].shape, err);
+        if (rc == VOUCH_OK && copy.shape.count > 0)
+            memcpy(copy.values, made->tensor[i].values, vch_tensor_bytes(&copy).size);
+        if (rc == VOUCH_OK)
+            rc = vch_model_add(given, &copy, err);
+        vch_tensor_done(&copy);
+        if (rc != VOUCH_OK)
+            return rc;
+    }
+    return VOUCH_OK;
+}
+
 /* Another model in place of what the runner made: it must fit the runner all the same. */
-static vouch_code take_model(const char *path, const vch_pipeline *pipeline, vch_model *model,
-                             vouch_error *err)
+static vouch_code take_model(const char *path, const vch_plan_view *view,
+                             const vch_pipeline *pipeline, vch_model *model, vouch_error *err)
 {
     VCH_SCOPED(vch_model_done) vch_model given = { 0 };
     vouch_code rc = vch_model_file_read(NULL, path, pipeline, &given, err);
+    if (rc == VOUCH_OK && view->opt_treatment == VCH_OPT_CONTINUE_GLOBAL)
+        rc = add_optimizer(&given, model, err);
     if (rc == VOUCH_OK)
         rc = vch_model_check_alike(model, &given, err);
     if (rc != VOUCH_OK)
@@ -212,7 +235,7 @@ static vouch_code make_model(const vch_runtime *rt, const vch_runner_options *ho
     for (size_t i = 0; i < faults.count; i++)
         (void)fprintf(rt->err, "%s\n", faults.item[i].text);
     if (rc == VOUCH_OK && given != NULL)
-        rc = take_model(given, &pipeline, &model, err);
+        rc = take_model(given, view, &pipeline, &model, err);
     if (rc == VOUCH_OK)
         rc = vch_model_write(&model, &pipeline, &file, err);
     if (rc == VOUCH_OK)
