@@ -46,6 +46,9 @@ class TaskRunner:
     name = None  #: of the collaborator; None while only the initial model is made
     path = None  #: this site's line of data.yaml; None then
     template = data_template = ""  #: the plan's task_runner.template and data_loader.template
+    #: the plan's: what becomes of the optimiser's state, RESET, CONTINUE_LOCAL or CONTINUE_GLOBAL; for the last it is
+    #: part of the model, in tensors "__opt_..." (vouch_runner.pytorch has them)
+    opt_treatment = "RESET"
     _progress = None
 
     def initial_model(self):
@@ -172,6 +175,7 @@ def _start(make, message):
     runner.data_settings = message["data_settings"] or {}
     runner.name, runner.path = message["name"], message["data"]
     runner.template, runner.data_template = message["template"], message["data_template"]
+    runner.opt_treatment = message.get("opt_treatment", "RESET")
     arrays = runner.initial_model()
     model = _Model(arrays)
     samples = {"train": 0, "validate": 0}

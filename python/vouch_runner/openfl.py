@@ -7,8 +7,8 @@ installed in the interpreter, this site's plan/runner.yaml says how they are run
     environment: {PYTHONPATH: .}
 
 What OpenFL's collaborator does with a task runner, this does: it asks for the tensors of a function, calls it, and
-takes the trained tensors and the metrics from its answer. Tensors that are held out of the model, or belong to an
-optimizer, stay at this site.
+takes the trained tensors and the metrics from its answer. Tensors that are held out of the model stay at this site; so
+do those of an optimizer, unless the plan says `opt_treatment: CONTINUE_GLOBAL`.
 """
 import importlib
 import inspect
@@ -16,6 +16,8 @@ import inspect
 import numpy
 
 from . import TaskRunner, serve
+
+OPTIMIZER = "__opt_"  # what the names of an optimizer's tensors begin with, in OpenFL's runner for PyTorch
 
 
 def _class(template):
@@ -28,19 +30,53 @@ class OpenFLTaskRunner(TaskRunner):
         loader_settings = {k: v for k, v in self.data_settings.items()}
         loader = _class(self.data_template)(data_path=self.path, **loader_settings)
         self.runner = _class(self.template)(data_loader=loader, **self.settings)
-        self.runner.set_optimizer_treatment("RESET")
+        self.runner.set_optimizer_treatment(self.opt_treatment)
         self.runner.initialize_tensorkeys_for_functions()
-        held = importlib.import_module("openfl.utilities.split").split_tensor_dict_for_holdouts
-        first = [self.runner.logger] if "logger" in inspect.signature(held).parameters else []  # until 1.7
-        model, self.kept = held(*first, self.runner.get_tensor_dict(False), **self.runner.tensor_dict_split_fn_kwargs)
+        self.shares_optimizer = self.opt_treatment == "CONTINUE_GLOBAL"
+        model, self.kept = self._split(self.runner.get_tensor_dict(False))
+        if self.shares_optimizer:
+            model.update(self._optimizer_tensors(model))
         self.names = set(model)
         return model
+
+    def _split(self, tensors):
+        """What travels and what stays."""
+        held = importlib.import_module("openfl.utilities.split").split_tensor_dict_for_holdouts
+        first = [self.runner.logger] if "logger" in inspect.signature(held).parameters else []  # until 1.7
+        return held(*first, tensors, **self.runner.tensor_dict_split_fn_kwargs)
+
+    def _as_after_training(self, call):
+        """What `call` gives while the optimizer has a state, though nothing was trained yet."""
+        optimizer = getattr(self.runner, "optimizer", None)
+        if not hasattr(optimizer, "param_groups"):  # not PyTorch's
+            return call()
+        from . import pytorch
+        self.runner.optimizer = pytorch.stepped(optimizer)
+        try:
+            return call()
+        finally:
+            self.runner.optimizer = optimizer
+
+    def _optimizer_tensors(self, model):
+        """Zeros: nothing is known yet but names and shapes."""
+        every, self.kept = self._split(self._as_after_training(lambda: self.runner.get_tensor_dict(True)))
+        odd = sorted(name for name in set(every) - set(model) if not name.startswith(OPTIMIZER))
+        if odd:
+            raise ValueError(f"opt_treatment CONTINUE_GLOBAL is served for an optimizer of PyTorch; not for {', '.join(odd)}")
+        return {name: numpy.zeros(numpy.shape(every[name])) for name in every if name not in model}
+
+    def _go_on(self):
+        """Others, or the process before this one, have trained: their optimizer's state is in the model."""
+        self._as_after_training(lambda: self.runner.initialize_tensorkeys_for_functions(with_opt_vars=True))
+        self.runner.training_round_completed = True
 
     def load(self, path):
         return {"train": self.runner.get_train_data_size(), "validate": self.runner.get_valid_data_size()}
 
     def task(self, function, model, round, kwargs):
         """One function of the plan: its trained model, or None, and its metrics."""
+        if self.shares_optimizer and round > 0 and not getattr(self.runner, "training_round_completed", True):
+            self._go_on()
         wanted = self.runner.get_required_tensorkeys_for_function(function, **kwargs)
         tensors = {key.tensor_name: model[key.tensor_name] if key.tensor_name in self.names
                    else self.kept[key.tensor_name] for key in wanted}
@@ -49,7 +85,7 @@ class OpenFLTaskRunner(TaskRunner):
         self.kept.update({key.tensor_name: value for key, value in local.items() if key.tensor_name not in self.names})
         metrics = {key.tensor_name: float(numpy.asarray(value)) for key, value in shared.items() if "metric" in key.tags}
         trained = {key.tensor_name: value for key, value in shared.items()
-                   if "trained" in key.tags and key.tensor_name in self.names}
+                   if "trained" in key.tags and (key.tensor_name in self.names or self.shares_optimizer)}
         return (trained, metrics) if trained else metrics
 
 
