@@ -481,6 +481,8 @@ static void a_root_or_policy_that_cannot_be_read_stops_the_start(void **state)
     err = (vouch_error) { 0 };
     CHECK(open_service(&s, s.root, &none, &err) == VOUCH_E_CONFIG);
     CHECK(strstr(vouch_error_text(&err, text, sizeof text), OTHER) != NULL);
+    CHECK_OK(vch_file_remove(s.policies[1].file, &err), &err);
+    CHECK(open_service(&s, s.root, &none, &err) == VOUCH_E_NOT_FOUND);
     scene_done(&s);
 }
 
