@@ -4,24 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "fed/plan/plan_text.h"
-#include "net/grpc_server.h"
-#include "net/kit.h"
+#include "scripted.h"
 
 static kit keys;
 
 typedef struct scene {
-    vch_loop *loop;
-    kit_gate server_gate, client_gate;
-    vch_tls_settings *server_tls, *client_tls;
-    vch_grpc_server *server;
-    vch_faults faults;
-    vch_plan *plan;
-    vch_collaborator_options options;
-    vch_calls calls;
+    scripted peer;
     vch_global_model global;
     char asked[256]; /* "NAME TAGS; " of each, sorted by name: one is answered at a time */
-    vouch_error err;
 } scene;
 
 static void answer(scene *s, const vch_wire_tensor_spec *spec, vch_grpc_call *call)
@@ -29,10 +19,7 @@ static void answer(scene *s, const vch_wire_tensor_spec *spec, vch_grpc_call *ca
     static const uint8_t ten[4] = { 0, 0, 32, 65 };
     static const char *const delta[] = { "aggregated", "compressed", "delta", NULL };
     static const char *const model[] = { "compressed", "model", NULL };
-    const vch_wire_header header = { .sender = vch_span_str(s->calls.view->aggregator_uuid),
-                                     .receiver = vch_span_str("col1"),
-                                     .federation_uuid =
-                                         vch_span_str(s->calls.view->federation_uuid) };
+    const vch_wire_header header = scripted_header(&s->peer);
     bool is_delta = vch_tags_has(&spec->tags, "delta");
     vch_shape scalar;
     CHECK(vch_shape_make(NULL, 0, &scalar, NULL) == VOUCH_OK);
@@ -43,14 +30,10 @@ static void answer(scene *s, const vch_wire_tensor_spec *spec, vch_grpc_call *ca
     vch_buffer work = vch_buffer_with_cap(64);
     float value = 0.0F;
     memcpy(&value, ten, sizeof value);
-    CHECK_OK(
-        vch_pipeline_encode_values(vch_pipeline_plain(), &scalar, &value, &work, &tensor, &s->err),
-        &s->err);
-    vch_buffer out = vch_buffer_with_cap(4096);
-    vch_wire_tensor_response_head(&header, &tensor, &out);
-    vch_buffer_append(&out, tensor.data);
-    vch_grpc_call_reply_given(call, &out);
-    vch_buffer_drop(&out);
+    CHECK_OK(vch_pipeline_encode_values(vch_pipeline_plain(), &scalar, &value, &work, &tensor,
+                                        &s->peer.err),
+             &s->peer.err);
+    scripted_reply_tensor(call, &header, &tensor);
     vch_buffer_drop(&work);
     vch_named_tensor_done(&tensor);
 }
@@ -62,34 +45,24 @@ static void on_call(void *context, vch_grpc_call *call, vouch_span message)
     vch_wire_tensor_spec spec = { 0 };
     size_t at = strlen(s->asked);
     char tags[64];
-    CHECK_OK(vch_wire_get_tensor_parse(message, &header, &spec, &s->err), &s->err);
+    CHECK_OK(vch_wire_get_tensor_parse(message, &header, &spec, &s->peer.err), &s->peer.err);
     (void)snprintf(s->asked + at, sizeof s->asked - at, "%.*s %s; ", (int)spec.name.size,
                    (const char *)spec.name.data, vch_tags_text(&spec.tags, tags, sizeof tags));
     answer(s, &spec, call);
 }
 
 static const vch_grpc_method methods[] = {
-    { .path = "/" VCH_WIRE_SERVICE "/GetAggregatedTensor", .unary = on_call },
+    { .path = PATH("GetAggregatedTensor"), .unary = on_call },
 };
-
-static vouch_code connect_scene(void *context, vch_grpc_client **out, vouch_error *err)
-{
-    scene *s = context;
-    const vch_grpc_client_options how = { .loop = s->loop,
-                                          .tls = s->client_tls,
-                                          .host = "127.0.0.1",
-                                          .port = vch_grpc_server_port(s->server) };
-    return vch_grpc_client_connect(&how, out, err);
-}
 
 static void add(scene *s, const char *name, float value)
 {
     vch_shape scalar;
     vch_tensor t = { 0 };
     CHECK(vch_shape_make(NULL, 0, &scalar, NULL) == VOUCH_OK);
-    CHECK_OK(vch_tensor_init(&t, vch_span_str(name), &scalar, &s->err), &s->err);
+    CHECK_OK(vch_tensor_init(&t, vch_span_str(name), &scalar, &s->peer.err), &s->peer.err);
     t.values[0] = value;
-    CHECK_OK(vch_model_add(&s->global.model, &t, &s->err), &s->err);
+    CHECK_OK(vch_model_add(&s->global.model, &t, &s->peer.err), &s->peer.err);
 }
 
 /* A task runner's model of a weight, 1, and a momentum, 2, under a plan with these settings. */
@@ -102,26 +75,9 @@ static scene *scene_of(const char *settings)
                    "collaborator: {template: openfl.component.Collaborator, settings: {%s}}",
                    settings);
     vch_buffer text = with_line(good_plan, 8, line);
-    CHECK_OK(parse_plan(vch_buffer_span(&text), three_cols, &s->faults, &s->plan, &s->err),
-             &s->err);
+    scripted_start(&s->peer, &keys, vch_buffer_text(&text), methods, 1, s);
     vch_buffer_drop(&text);
-    CHECK_OK(vch_loop_new(&s->loop, &s->err), &s->err);
-    s->server_tls = kit_settings(&keys, &s->server_gate, true, true, true);
-    s->client_tls = kit_settings(&keys, &s->client_gate, false, true, false);
-    const vch_grpc_server_options o = { .loop = s->loop,
-                                        .tls = s->server_tls,
-                                        .address = "127.0.0.1",
-                                        .methods = methods,
-                                        .method_count = 1,
-                                        .context = s };
-    CHECK_OK(vch_grpc_server_new(&o, &s->server, &s->err), &s->err);
-    s->options = (vch_collaborator_options) { .plan = s->plan,
-                                              .name = "col1",
-                                              .loop = s->loop,
-                                              .connect = connect_scene,
-                                              .connect_context = s };
-    s->calls = (vch_calls) { .options = &s->options, .view = vch_plan_look(s->plan) };
-    vch_pipeline_for(s->calls.view, "col1", &s->global.pipeline);
+    vch_pipeline_for(s->peer.calls.view, "col1", &s->global.pipeline);
     add(s, "w", 1.0F);
     add(s, "__opt_momentum", 2.0F);
     return s;
@@ -129,21 +85,15 @@ static scene *scene_of(const char *settings)
 
 static void end(scene *s)
 {
-    vch_calls_done(&s->calls);
     vch_model_done(&s->global.model);
-    vch_grpc_server_free(s->server);
-    vch_tls_settings_free(s->server_tls);
-    vch_tls_settings_free(s->client_tls);
-    vch_loop_free(s->loop);
-    vch_plan_free(s->plan);
-    vch_faults_done(&s->faults);
+    scripted_end(&s->peer);
     free(s);
 }
 
 static void check_need(scene *s, int32_t round, const char *asked, float weight, float momentum)
 {
     s->asked[0] = '\0';
-    CHECK_OK(vch_global_model_need(&s->global, &s->calls, round, &s->err), &s->err);
+    CHECK_OK(vch_global_model_need(&s->global, &s->peer.calls, round, &s->peer.err), &s->peer.err);
     assert_string_equal(s->asked, asked);
     CHECK(s->global.model.tensor[0].values[0] == weight);
     CHECK(s->global.model.tensor[1].values[0] == momentum);
