@@ -318,6 +318,10 @@ static void a_federation_uuid_may_be_given(void **state)
     vch_faults_done(&faults);
 }
 
+#define COLLABORATOR(attested)                                                                     \
+    "collaborator: {template: openfl.component.Collaborator, settings: "                           \
+    "{enable_remote_attestation: " attested "}}"
+
 static void attestation_is_held_against_the_plan(void **state)
 {
     (void)state;
@@ -331,6 +335,9 @@ static void attestation_is_held_against_the_plan(void **state)
         { "    enable_remote_attestation: true", 7, true, true, NULL },
         { "    enable_remote_attestation: true", 7, false, true, "attestation.yaml says false" },
         { "    enable_remote_attestation: false", 7, true, true, "attestation.yaml says true" },
+        { COLLABORATOR("true"), 8, true, true, NULL },
+        { COLLABORATOR("true"), 8, true, false, "attestation.yaml says false" },
+        { COLLABORATOR("false"), 8, true, true, "attestation.yaml says true" },
         { "    single_col_cert_common_name: all", 7, false, false, NULL },
         { "    single_col_cert_common_name: all", 7, true, false, "attested aggregator" },
         { "    single_col_cert_common_name: all", 7, false, true, "attested collaborator" },
