@@ -167,8 +167,7 @@ static vouch_code begin_metric(vch_receipt *r, const vch_named_tensor *t, size_t
     if (r->result.metric_count == VCH_METRIC_MAX)
         return vouch_fail(err, VOUCH_E_REFUSED, "more than %d metrics", VCH_METRIC_MAX);
     vch_metric *m = &r->result.metric[r->result.metric_count];
-    if (t->name.size == 0 || t->name.size >= sizeof m->name
-        || memchr(t->name.data, 0, t->name.size) != NULL)
+    if (t->name.size == 0 || t->name.size >= sizeof m->name) /* the reader takes no NUL in it */
         return vouch_fail(err, VOUCH_E_REFUSED, "a metric's name must be 1 to %zu bytes",
                           sizeof m->name - 1);
     *m = (vch_metric) { .validates_global = vch_tags_has(&t->tags, VCH_TAG_VALIDATE_AGG) };
@@ -428,7 +427,11 @@ void vch_receipt_free(vch_receipt *r)
 vouch_code vch_receipt_feed(vch_receipt *r, vouch_span bytes, vouch_error *err)
 {
     vouch_code rc = check_era(r, err);
-    return rc == VOUCH_OK ? vch_task_results_reader_feed(r->reader, bytes, err) : rc;
+    if (rc == VOUCH_OK)
+        rc = vch_task_results_reader_feed(r->reader, bytes, err);
+    if (rc == VOUCH_E_LIMIT) /* it will be no less when it is sent again */
+        return vouch_wrap(err, VOUCH_E_REFUSED, "more than is ever taken");
+    return rc;
 }
 
 vouch_code vch_receipt_message_end(vch_receipt *r, vouch_error *err)

@@ -10,7 +10,10 @@
 
 #include "sample_plan.h"
 
-enum { COL1 = 0, COL2 = 1, SENT_MAX = 80 };
+enum { COL1 = 0, COL2 = 1, TASKS = 4, SENT_MAX = 80 };
+
+/* One more task that trains, which no assigner hands out. */
+#define OTHER_TRAINING "  tune_train: {function: train_batches, kwargs: {}}\n"
 
 typedef struct fixture {
     vch_plan *plan;
@@ -35,14 +38,14 @@ static int set_up_with(void **state, const char *plan_text)
     f = (fixture) { .plan = sample_plan(plan_text, "collaborators: [col1, col2]\n"),
                     .model = sample_model() };
     const vch_round_options options = { .member_count = 2,
-                                        .task_count = 3,
+                                        .task_count = TASKS,
                                         .end_round = 3,
                                         .policy = VCH_ROUND_WAIT_FOR_ALL,
                                         .cutoff_ms = -1 };
     CHECK_OK(vch_round_new(&options, &f.round, &err), &err);
-    const uint64_t owed[2] = { 7, 7 };
+    const uint64_t owed[2] = { 15, 15 };
     vch_round_assign(f.round, owed);
-    CHECK_OK(vch_results_new(2, 3, &f.results, &err), &err);
+    CHECK_OK(vch_results_new(2, TASKS, &f.results, &err), &err);
     f.intake = (vch_intake) { .plan = f.plan,
                               .round = f.round,
                               .results = f.results,
@@ -317,7 +320,7 @@ static void what_is_dropped_has_a_limit(void **state)
             add(&s, name[i], &shape, f->model.tensor[2].values, trained, false);
         }
         vouch_code rc = hand_in(f, &s, states == 3 ? COL1 : COL2, 65536, &ruling, &err);
-        CHECK(rc == (states == 3 ? VOUCH_OK : VOUCH_E_LIMIT));
+        CHECK(rc == (states == 3 ? VOUCH_OK : VOUCH_E_REFUSED));
         done_sent(&s);
     }
 }
@@ -392,7 +395,8 @@ static void a_metric_comes_through_a_pipeline_that_loses_nothing(void **state)
     CHECK_OK(vch_pipeline_encode_values(&shift, &scalar, &s.loss, &s.work[0], &s.tensor[0], &err),
              &err);
     s.count = 1;
-    CHECK(hand_in(f, &s, COL1, 7, &ruling, NULL) == VOUCH_E_REFUSED);
+    CHECK(hand_in(f, &s, COL1, 7, &ruling, &err) == VOUCH_E_REFUSED);
+    CHECK(strstr(err.frame[err.depth - 1], "tensor 'accuracy'") != NULL);
     done_sent(&s);
 }
 
@@ -512,15 +516,66 @@ static void spoil_metric_twice(sent *s)
     add(s, "loss", &scalar, &s->loss, metric, true);
 }
 
-static void spoil_metric_name(sent *s)
+static void spoil_metric_no_name(sent *s)
 {
-    s->tensor[0].name = (vouch_span) { (const uint8_t *)"a\0b", 3 };
+    s->tensor[0].name = (vouch_span) { 0 };
+}
+
+static void spoil_metric_long_name(sent *s)
+{
+    static char name[VCH_METRIC_NAME_SIZE + 1];
+    memset(name, 'm', VCH_METRIC_NAME_SIZE);
+    s->tensor[0].name = vch_span_str(name);
+}
+
+/* Metadata of a shape that holds so many values. */
+static void give_metric_shape(sent *s, int32_t count)
+{
+    static float values[2];
+    vch_shape shape;
+    vch_named_tensor_done(&s->tensor[0]);
+    vch_buffer_drop(&s->work[0]);
+    CHECK(vch_shape_make(&count, 1, &shape, NULL) == VOUCH_OK);
+    s->count = 0;
+    add(s, "loss", &shape, values, metric, true);
+    s->count = 3;
+}
+
+static void spoil_metric_shape(sent *s)
+{
+    give_metric_shape(s, 2);
+    s->tensor[0].data.size = 4;
+}
+
+static void spoil_metric_size(sent *s)
+{
+    give_metric_shape(s, 1);
+    s->tensor[0].data.size = 8;
+}
+
+static void spoil_metric_metadata(sent *s)
+{
+    vch_metadata_done(&s->tensor[0].metadata[0]);
+    s->tensor[0].metadata_count = 0;
 }
 
 static void spoil_metric_vector(sent *s)
 {
     s->tensor[1].tags = vch_tags_of(metric);
     s->tensor[1].report = true;
+}
+
+static void spoil_with_too_many_bytes(sent *s)
+{
+    static const uint8_t more_than_the_model[10 * sizeof(float)];
+    s->tensor[1].data = (vouch_span) { more_than_the_model, sizeof more_than_the_model };
+}
+
+static void spoil_task_name(sent *s)
+{
+    static char name[VCH_WIRE_NAME_MAX + 2];
+    memset(name, 't', sizeof name - 1);
+    s->head.task_name = vch_span_str(name);
 }
 
 static void spoil_sender(sent *s)
@@ -546,32 +601,39 @@ static void spoil_common_name(sent *s)
 static const struct {
     const char *name;
     void (*spoil)(sent *s);
+    const char *reason;
 } hostile[] = {
-    { "NaN", spoil_nan },
-    { "infinity", spoil_infinity },
-    { "a huge value", spoil_huge },
-    { "another shape of the same size", spoil_shape },
-    { "fewer bytes than the shape", spoil_size },
-    { "bytes that are no floats", spoil_odd_size },
-    { "a tensor is missing", spoil_missing },
-    { "training without an update", spoil_no_update },
-    { "a tensor that the model does not have", spoil_extra },
-    { "a tensor twice", spoil_twice },
-    { "tags of something else", spoil_tags },
-    { "no transport tag", spoil_no_transport_tag },
-    { "lossy where the plan is lossless", spoil_lossy },
-    { "no metadata", spoil_metadata },
-    { "a tensor of another round", spoil_tensor_round },
-    { "a weight of zero", spoil_weight_zero },
-    { "a negative weight", spoil_weight_negative },
-    { "a metric that is not finite", spoil_metric_nan },
-    { "a metric twice", spoil_metric_twice },
-    { "a metric's name with a NUL", spoil_metric_name },
-    { "a metric of many numbers", spoil_metric_vector },
-    { "another sender", spoil_sender },
-    { "another receiver", spoil_receiver },
-    { "another federation", spoil_federation },
-    { "another common name", spoil_common_name },
+    { "NaN", spoil_nan, "element 4 is nan" },
+    { "infinity", spoil_infinity, "element 4 is -inf" },
+    { "a huge value", spoil_huge, "element 4 is 2e+30" },
+    { "another shape of the same size", spoil_shape, "shape" },
+    { "fewer bytes than the shape", spoil_size, "bytes" },
+    { "bytes that are no floats", spoil_odd_size, "bytes" },
+    { "a tensor is missing", spoil_missing, "tensor 'b' is missing" },
+    { "training without an update", spoil_no_update, "came without an update" },
+    { "a tensor that the model does not have", spoil_extra, "the model has no such tensor" },
+    { "a tensor twice", spoil_twice, "came twice" },
+    { "tags of something else", spoil_tags, "neither a metric nor an update: tags model" },
+    { "no transport tag", spoil_no_transport_tag, "tags" },
+    { "lossy where the plan is lossless", spoil_lossy, "the plan's pipeline is not" },
+    { "no metadata", spoil_metadata, "metadata" },
+    { "a tensor of another round", spoil_tensor_round, "it is of round 1" },
+    { "a weight of zero", spoil_weight_zero, "data_size 0 for task 'train'" },
+    { "a negative weight", spoil_weight_negative, "data_size -5" },
+    { "a metric that is not finite", spoil_metric_nan, "metric 'loss' is not finite" },
+    { "a metric twice", spoil_metric_twice, "metric 'loss' twice" },
+    { "a metric without a name", spoil_metric_no_name, "a metric's name must be" },
+    { "a metric's name that is too long", spoil_metric_long_name, "a metric's name must be" },
+    { "a metric of many numbers", spoil_metric_vector, "a metric must be one number" },
+    { "a metric of two numbers in one's bytes", spoil_metric_shape, "a metric must be one number" },
+    { "a metric of one number in two's bytes", spoil_metric_size, "a metric must be one number" },
+    { "a metric without metadata", spoil_metric_metadata, "metric: " },
+    { "a tensor of more bytes than the model", spoil_with_too_many_bytes, "at most 36" },
+    { "a task's name without end", spoil_task_name, "more than is ever taken" },
+    { "another sender", spoil_sender, "not the admitted peer 'col1'" },
+    { "another receiver", spoil_receiver, "receiver is" },
+    { "another federation", spoil_federation, "federation_uuid is" },
+    { "another common name", spoil_common_name, "single_col_cert_common_name is" },
 };
 
 static void a_hostile_result_is_refused_and_leaves_nothing(void **state)
@@ -579,16 +641,15 @@ static void a_hostile_result_is_refused_and_leaves_nothing(void **state)
     fixture *f = *state;
     for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
         vouch_error err = { 0 };
+        char why[1024];
         sent s;
         vch_round_ruling ruling = VCH_RESULT_OVER;
         make_training(f, &s);
         hostile[i].spoil(&s);
         vouch_code rc = hand_in(f, &s, COL1, 64, &ruling, &err);
-        /* A name with a NUL is not even text on the wire. */
-        bool unreadable = hostile[i].spoil == spoil_metric_name && rc == VOUCH_E_FORMAT;
-        if (rc != VOUCH_E_REFUSED && !unreadable)
-            fail_msg("%s: %s", hostile[i].name, vouch_code_name(rc));
-        CHECK(err.depth > 0);
+        (void)vouch_error_text(&err, why, sizeof why);
+        if (rc != VOUCH_E_REFUSED || strstr(why, hostile[i].reason) == NULL)
+            fail_msg("%s: %s: %s", hostile[i].name, vouch_code_name(rc), why);
         CHECK(vch_results_look(f->results, COL1, task_index(f, "train")) == NULL);
         CHECK(vch_round_judge(f->round, COL1, 0, task_index(f, "train")) == VCH_RESULT_TAKE);
         done_sent(&s);
@@ -697,6 +758,46 @@ static void a_member_has_four_results_on_their_way_and_not_five(void **state)
     done_sent(&s);
 }
 
+/* Not even text on the wire, where the peer is not to blame for what a broken line makes of it. */
+static void a_metrics_name_with_a_nul_is_unreadable(void **state)
+{
+    fixture *f = *state;
+    sent s;
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    make_training(f, &s);
+    s.tensor[0].name = (vouch_span) { (const uint8_t *)"a\0b", 3 };
+    CHECK(hand_in(f, &s, COL1, 64, &ruling, NULL) == VOUCH_E_FORMAT);
+    done_sent(&s);
+}
+
+/* A result of so many metrics, "m0" and on. */
+static vouch_code hand_in_metrics(fixture *f, size_t count, vouch_error *err)
+{
+    static sent s;
+    static char names[VCH_METRIC_MAX + 1][8];
+    vch_shape scalar;
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    CHECK(vch_shape_make(NULL, 0, &scalar, NULL) == VOUCH_OK);
+    make_head(f, &s, "aggregated_model_validation");
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(names[i], sizeof names[i], "m%zu", i);
+        add(&s, names[i], &scalar, &s.loss, metric, true);
+    }
+    vouch_code rc = hand_in(f, &s, COL1, 64, &ruling, err);
+    done_sent(&s);
+    return rc;
+}
+
+static void a_result_has_as_many_metrics_as_there_is_room_for(void **state)
+{
+    fixture *f = *state;
+    vouch_error err = { 0 };
+    CHECK(hand_in_metrics(f, VCH_METRIC_MAX + 1, &err) == VOUCH_E_REFUSED);
+    CHECK(strstr(err.frame[0], "more than 32 metrics") != NULL);
+    err = (vouch_error) { 0 };
+    CHECK_OK(hand_in_metrics(f, VCH_METRIC_MAX, &err), &err);
+}
+
 static void an_update_keeps_to_the_limits_of_the_plan(void **state)
 {
     /* the update's values are 0 to 5 and 0 to 2: their norm is 7.746; its weight is 10 */
@@ -735,6 +836,26 @@ static void a_validation_must_not_carry_an_update(void **state)
     make_training(f, &s);
     s.head.task_name = vch_span_str("aggregated_model_validation");
     CHECK(hand_in(f, &s, COL1, 64, &ruling, NULL) == VOUCH_E_REFUSED);
+    done_sent(&s);
+}
+
+/* There is one new model in a round, and all updates of it come under one task. */
+static void a_rounds_updates_come_under_one_task(void **state)
+{
+    (void)tear_down(state);
+    (void)set_up_with(state, SAMPLE_PLAN_HEAD OTHER_TRAINING);
+    fixture *f = *state;
+    vouch_error err = { 0 };
+    sent s;
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    make_training(f, &s);
+    CHECK_OK(hand_in(f, &s, COL1, 64, &ruling, &err), &err);
+    s.head.header.sender = vch_span_str("col2");
+    s.head.task_name = vch_span_str("tune_train");
+    CHECK(hand_in(f, &s, COL2, 64, &ruling, &err) == VOUCH_E_REFUSED);
+    CHECK(strstr(err.frame[0], "come under another task") != NULL);
+    s.head.task_name = vch_span_str("train");
+    CHECK_OK(hand_in(f, &s, COL2, 64, &ruling, &err), &err);
     done_sent(&s);
 }
 
@@ -957,8 +1078,11 @@ int main(void)
             under_one_certificate_for_all_no_other_and_nobody_else_is_heard, set_up_shared,
             tear_down),
         FRESH(a_member_has_four_results_on_their_way_and_not_five),
+        FRESH(a_metrics_name_with_a_nul_is_unreadable),
+        FRESH(a_result_has_as_many_metrics_as_there_is_room_for),
         FRESH(an_update_keeps_to_the_limits_of_the_plan),
         FRESH(a_validation_must_not_carry_an_update),
+        FRESH(a_rounds_updates_come_under_one_task),
         FRESH(the_second_of_two_equal_results_is_dropped),
         FRESH(late_early_and_unknown_results_are_dropped),
         FRESH(a_round_that_ends_while_a_result_arrives_drops_it),
