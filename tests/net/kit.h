@@ -27,7 +27,8 @@ static const uint8_t kit_serial[] = { 0x11 };
 static const char *const kit_dns[] = { "localhost" };
 static const char *const kit_ip[] = { "127.0.0.1" };
 
-static inline void kit_leaf(const kit *k, const char *name, const vch_key *key, vch_buffer *out)
+static inline void kit_leaf_until(const kit *k, const char *name, const vch_key *key,
+                                  int64_t not_after_unix_s, vch_buffer *out)
 {
     const vch_name_part subject[] = { { "CN", name } };
     const vch_cert_options o = {
@@ -38,13 +39,18 @@ static inline void kit_leaf(const kit *k, const char *name, const vch_key *key, 
         .issuer_cert = vch_buffer_span(&k->ca),
         .serial = { kit_serial, sizeof kit_serial },
         .not_before_unix_s = KIT_NOW,
-        .not_after_unix_s = KIT_NOW + 20 * KIT_YEAR,
+        .not_after_unix_s = not_after_unix_s,
         .kind = VCH_CERT_LEAF,
         .alt = { .dns = kit_dns, .dns_count = 1, .ip = kit_ip, .ip_count = 1 },
     };
     vouch_error err = { 0 };
     *out = vch_buffer_with_cap(VCH_CERT_MAX_SIZE);
     CHECK_OK(vch_cert_build(&o, out, &err), &err);
+}
+
+static inline void kit_leaf(const kit *k, const char *name, const vch_key *key, vch_buffer *out)
+{
+    kit_leaf_until(k, name, key, KIT_NOW + 20 * KIT_YEAR, out);
 }
 
 static inline void kit_ca(kit *k)
