@@ -24,6 +24,7 @@
     "straggler_handling_policy: {template: openfl.component.PercentagePolicy, settings: "          \
     "{percent_collaborators_needed: 0.5, minimum_reporting: 1}}\n"
 #define DELTA "delta_updates: false"
+#define PLAIN "NoCompressionPipeline"
 
 static kit keys;
 static kit_gate trusting;
@@ -779,17 +780,28 @@ static void the_own_update_comes_back_and_nobody_elses(void **state)
     stop(f);
 }
 
-static void deltas_are_served_where_the_plan_has_them(void **state)
+/* A plan with delta updates through that pipeline, whose name is no longer than what stands there. */
+static fixture *start_with_deltas(const char *pipeline)
 {
-    (void)state;
-    static const char *const delta[] = { "aggregated", "compressed", "delta", NULL };
     char text[sizeof SAMPLE_PLAN_HEAD PERCENTAGE];
     memcpy(text, SAMPLE_PLAN_HEAD PERCENTAGE, sizeof text);
     char *at = strstr(text, DELTA);
     CHECK(at != NULL);
     memcpy(at, "delta_updates: true ", sizeof DELTA - 1);
+    at = strstr(text, PLAIN);
+    CHECK(at != NULL && strlen(pipeline) <= sizeof PLAIN - 1);
+    memset(at, ' ', sizeof PLAIN - 1);
+    memcpy(at, pipeline, strlen(pipeline));
     fixture *f = start(text, "collaborators: [client, col2]\n");
     CHECK(f->view->delta_updates);
+    return f;
+}
+
+static void deltas_are_served_where_the_plan_has_them(void **state)
+{
+    (void)state;
+    static const char *const delta[] = { "aggregated", "compressed", "delta", NULL };
+    fixture *f = start_with_deltas(PLAIN);
     vch_model update = trained(f, 2.0F);
     report_all(f, 0, &update);
     CHECK(get_tasks(f)->round == 1);
@@ -799,6 +811,62 @@ static void deltas_are_served_where_the_plan_has_them(void **state)
     expect_nothing(f, "w", 2, delta);
     const float twos[6] = { 2.0F, 2.0F, 2.0F, 2.0F, 2.0F, 2.0F };
     check_tensor(f, "w", 1, delta, "aggregated,compressed,delta", twos, 6);
+    vch_model_done(&update);
+    stop(f);
+}
+
+/* Asked for as clients ask: what was lost on the way may be lost. */
+static vch_buffer get_lossy_delta(fixture *f, const char *name, vch_named_tensor *out)
+{
+    static const char *const lossy[] = { "aggregated", "delta", "lossy_compressed", NULL };
+    vouch_error err = { 0 };
+    int32_t round = -1;
+    char text[256];
+    vch_buffer message = vch_buffer_with_cap(4096);
+    vch_wire_header header = header_of(f);
+    const vch_wire_tensor_spec spec = { .name = vch_span_str(name),
+                                        .round = 1,
+                                        .tags = vch_tags_of(lossy) };
+    vch_wire_get_tensor_write(&header, &spec, &message);
+    vch_grpc_answer answer = ask(f, PATH("GetAggregatedTensor"), vch_buffer_span(&message));
+    vch_buffer_drop(&message);
+    CHECK(answer.status.code == VCH_GRPC_OK);
+    CHECK_OK(vch_wire_tensor_response_parse(vch_buffer_span(&answer.message), &header, &round, out,
+                                            &err),
+             &err);
+    assert_string_equal(vch_tags_text(&out->tags, text, sizeof text),
+                        "aggregated,delta,lossy_compressed");
+    return answer.message;
+}
+
+/* OpenFL encodes anew for each who asks, so that no two end with one model, and none with its own. */
+static void a_lossy_delta_is_one_for_all_and_leads_to_the_aggregators_own_model(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    float values[6];
+    vch_named_tensor first = { 0 };
+    vch_named_tensor second = { 0 };
+    fixture *f = start_with_deltas("SKCPipeline");
+    vch_model update = sample_model();
+    for (size_t i = 0; i < 6; i++)
+        update.tensor[0].values[i] += (float)(i * i) - 7.5F;
+    report_all(f, 0, &update);
+    CHECK(get_tasks(f)->round == 1);
+    vch_buffer one = get_lossy_delta(f, "w", &first);
+    vch_buffer another = get_lossy_delta(f, "w", &second);
+    CHECK(one.size == another.size && memcmp(one.data, another.data, one.size) == 0);
+    const vch_pipeline how = vch_pipeline_make(&f->view->pipeline, 1);
+    const vch_tensor *before = &f->model.tensor[0];
+    CHECK_OK(vch_pipeline_decode_values(&how, &first, &before->shape, values, &err), &err);
+    for (size_t i = 0; i < 6; i++)
+        values[i] += before->values[i];
+    CHECK(memcmp(values, update.tensor[0].values, sizeof values) != 0); /* something was lost */
+    check_tensor(f, "w", 1, model_tags, "compressed,model", values, 6);
+    vch_named_tensor_done(&first);
+    vch_named_tensor_done(&second);
+    vch_buffer_drop(&one);
+    vch_buffer_drop(&another);
     vch_model_done(&update);
     stop(f);
 }
@@ -1018,6 +1086,7 @@ int main(void)
         TEST(a_round_ends_with_the_mean_and_the_old_model_stays_for_stragglers),
         TEST(the_own_update_comes_back_and_nobody_elses),
         TEST(deltas_are_served_where_the_plan_has_them),
+        TEST(a_lossy_delta_is_one_for_all_and_leads_to_the_aggregators_own_model),
         TEST(a_result_that_is_being_stored_is_not_taken_a_second_time),
         TEST(while_a_round_is_being_closed_no_result_is_taken),
         TEST(one_that_is_done_waits_in_a_long_poll_that_ends),
