@@ -32,7 +32,7 @@ typedef struct collaborator_values {
 typedef struct network_values {
     const char *address, *cert_folder;
     const vch_yaml_node *port, *salt, *tls, *use_tls, *disable_auth, *require_auth, *transport;
-    const vch_yaml_node *atomic, *disable_tls, *single_cn;
+    const vch_yaml_node *atomic, *resend, *disable_tls, *single_cn;
     int64_t reconnect_s;
 } network_values;
 
@@ -158,6 +158,7 @@ static const vch_setting network_table[] = {
     ANY(network_values, "transport_protocol", transport),
     ANY(network_values, "enable_atomic_connections", atomic),
     ANY(network_values, "single_col_cert_common_name", single_cn),
+    ANY(network_values, "resend_data_on_reconnection", resend),
 };
 
 /* A flag that may be missing: `fallback` then; a value that is no flag is a fault. */
@@ -359,6 +360,7 @@ static void read_network(vch_plan *p, vch_faults *faults)
     p->view.agg_addr = vch_yaml_string(vch_yaml_get(vch_yaml_get(network, "settings"), "agg_addr"));
     p->view.cert_folder = v.cert_folder;
     p->view.reconnect_s = (uint32_t)v.reconnect_s;
+    warn_no_effect(v.resend, "resend_data_on_reconnection", faults);
     read_port(p, faults);
     refuse_open_network(&v, faults);
 }

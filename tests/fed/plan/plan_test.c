@@ -218,17 +218,32 @@ static void all_faults_are_told_in_one_run(void **state)
 
 static void openfls_own_settings_are_warned_about(void **state)
 {
+    static const struct {
+        size_t number;
+        const char *line, *key;
+    } cases[] = {
+        { 7, "    log_memory_usage: true", "log_memory_usage" },
+        { 7, "    callbacks: [a.B]", "callbacks" },
+        { 15, "    agg_port: 50051\n    resend_data_on_reconnection: false",
+          "resend_data_on_reconnection" },
+    };
     (void)state;
-    vouch_error err = { 0 };
-    vch_faults faults = { 0 };
-    vch_plan *p = NULL;
-    vch_buffer text = with_line(good_plan, 7, "    log_memory_usage: true");
-    CHECK_OK(parse_plan(vch_buffer_span(&text), three_cols, &faults, &p, &err), &err);
-    CHECK(faults.count == 1 && faults.errors == 0 && faults.item[0].warning);
-    CHECK(strncmp(faults.item[0].text, "plan/plan.yaml:7:", 17) == 0);
-    vch_plan_free(p);
-    vch_faults_done(&faults);
-    vch_buffer_drop(&text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        vouch_error err = { 0 };
+        vch_faults faults = { 0 };
+        vch_plan *p = NULL;
+        char says[128];
+        vch_buffer text = with_line(good_plan, cases[i].number, cases[i].line);
+        CHECK_OK(parse_plan(vch_buffer_span(&text), three_cols, &faults, &p, &err), &err);
+        CHECK(faults.count == 1 && faults.errors == 0 && faults.item[0].warning);
+        (void)snprintf(says, sizeof says, " %s is OpenFL's own and has no effect here",
+                       cases[i].key);
+        CHECK(strncmp(faults.item[0].text, "plan/plan.yaml:", 15) == 0);
+        CHECK(strstr(faults.item[0].text, says) != NULL);
+        vch_plan_free(p);
+        vch_faults_done(&faults);
+        vch_buffer_drop(&text);
+    }
 }
 
 static void one_certificate_for_all_is_warned_about_at_its_line(void **state)
