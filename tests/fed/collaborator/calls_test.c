@@ -547,6 +547,36 @@ static void a_call_that_is_under_way_ends_with_what_ends_it(void **state)
     answers_end(&a);
 }
 
+static void out_of_the_loop(void *context)
+{
+    *(bool *)context = true;
+}
+
+/* Nothing was under way: the next call finds out, and nothing of it goes over the old connection. */
+static void a_connection_that_ended_between_two_calls_is_made_anew(void **state)
+{
+    static void (*const ends[])(answers * a) = { hang_up, break_off };
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        for (size_t call = 0; call < CALLS; call++) {
+            answers a;
+            vch_timer *timer = NULL;
+            bool over = false;
+            answers_start(&a);
+            expect(&a, call, VOUCH_OK, "");
+            ends[i](&a);
+            CHECK_OK(vch_timer_new(a.peer.loop, out_of_the_loop, &over, &timer, &a.peer.err),
+                     &a.peer.err);
+            vch_timer_start(timer, LATER_MS);
+            CHECK_OK(vch_loop_run_until(a.peer.loop, &over, 5000, &a.peer.err), &a.peer.err);
+            expect(&a, call, VOUCH_OK, "");
+            CHECK(a.peer.connections == 2);
+            vch_timer_free(timer);
+            answers_end(&a);
+        }
+    }
+}
+
 static void nobody_is_waited_for_after_a_stop(void **state)
 {
     (void)state;
@@ -599,6 +629,7 @@ int main(void)
         TEST(an_aggregator_that_knows_no_ping_is_reached_all_the_same),
         TEST(another_tensor_than_was_asked_for_is_refused),
         TEST(a_call_that_is_under_way_ends_with_what_ends_it),
+        TEST(a_connection_that_ended_between_two_calls_is_made_anew),
         TEST(nobody_is_waited_for_after_a_stop),
         TEST(an_aggregator_that_the_gate_refuses_gets_no_call),
     };

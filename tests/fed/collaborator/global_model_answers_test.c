@@ -28,6 +28,7 @@ typedef struct scene {
     bool bare;          /* without metadata */
     size_t cut;         /* bytes less than the values have */
     size_t has_changes; /* of so many calls for a change; then it has none */
+    bool has_nothing;   /* not even the model */
     /* what it was asked for */
     size_t asked_whole, asked_change;
 } scene;
@@ -44,7 +45,7 @@ static void on_tensor_call(void *context, vch_grpc_call *call, vouch_span reques
     CHECK(spec.require_lossless != is_change);
     s->asked_change += is_change;
     s->asked_whole += !is_change;
-    if (is_change && s->asked_change > s->has_changes) {
+    if (s->has_nothing || (is_change && s->asked_change > s->has_changes)) {
         vch_grpc_call_fail(call, VCH_GRPC_UNKNOWN, "no such tensor");
         return;
     }
@@ -177,6 +178,20 @@ static void of_a_model_that_came_in_part_the_rest_is_asked_for(void **state)
     end(&s);
 }
 
+/* It may have it later: the caller asks for tasks again, and not at once for the same. */
+static void a_model_that_is_not_there_is_asked_for_once(void **state)
+{
+    (void)state;
+    scene s;
+    start(&s, true, VCH_COMPRESSION_NONE);
+    s.has_nothing = true;
+    CHECK(need(&s, ROUND) == VOUCH_E_NOT_FOUND);
+    CHECK(s.asked_whole == 2 && !s.global.has_values);
+    s.has_nothing = false;
+    CHECK_OK(need(&s, ROUND), &s.peer.err);
+    end(&s);
+}
+
 /* Refused, and there are no values any more that anybody could train on. */
 static void expect_refusal(scene *s, const char *what, const char *reason)
 {
@@ -298,6 +313,7 @@ int main(void)
         TEST(changes_are_asked_for_where_the_round_before_is_here_and_added),
         TEST(an_aggregator_that_has_no_changes_is_asked_for_the_whole_model),
         TEST(of_a_model_that_came_in_part_the_rest_is_asked_for),
+        TEST(a_model_that_is_not_there_is_asked_for_once),
         TEST(a_model_that_is_not_the_task_runners_is_refused),
         TEST(a_change_of_a_way_that_the_plan_does_not_have_is_refused),
         TEST(a_change_that_leads_beyond_all_numbers_is_refused),
