@@ -334,8 +334,8 @@ static vouch_code on_tensor_data(void *context, vouch_span piece, vouch_error *e
         vouch_code rc = vch_values_in_feed(r->values, piece, err);
         return rc == VOUCH_OK ? check_norm(r, err) : rc;
     }
-    if (piece.size > METRIC_DATA_MAX - r->metric_size)
-        return vouch_fail(err, VOUCH_E_REFUSED, "a metric must be one number");
+    if (piece.size > METRIC_DATA_MAX - r->metric_size) /* no more comes than was announced */
+        return vouch_fail(err, VOUCH_E_INTERNAL, "a metric of more bytes than announced");
     memcpy(r->metric_bytes + r->metric_size, piece.data, piece.size);
     r->metric_size += piece.size;
     return VOUCH_OK;
@@ -347,8 +347,6 @@ static vouch_code end_metric(vch_receipt *r, vouch_error *err)
     vch_named_tensor whole = *r->metric_tensor;
     whole.data = (vouch_span) { r->metric_bytes, r->metric_size };
     r->metric_tensor = NULL;
-    if (r->metric_size != METRIC_DATA_MAX)
-        return vouch_fail(err, VOUCH_E_REFUSED, "metric '%s' is cut short", m->name);
     vouch_code rc =
         vch_pipeline_decode_values(r->metric_pipeline, &whole, &r->metric_shape, &m->value, err);
     if (rc != VOUCH_OK)
@@ -475,8 +473,6 @@ vouch_code vch_receipt_finish(vch_receipt *r, vch_round_ruling *out_ruling, vouc
         rc = vch_task_results_reader_finish(r->reader, err);
     if (rc != VOUCH_OK)
         return rc;
-    if (!r->has_head)
-        return vouch_fail(err, VOUCH_E_TRUNCATED, "the result has no header");
     if (r->ruling == VCH_RESULT_TAKE) /* meanwhile the round may be over, or another stream first */
         r->ruling = vch_round_judge(r->intake->round, r->member, r->round, r->task_at);
     if (r->ruling == VCH_RESULT_TAKE) {

@@ -358,45 +358,58 @@ static void a_shared_state_that_the_model_does_not_declare_is_refused_with_the_r
 /* One way to spoil a training result each; all of them must be refused for good. */
 static float spoiled[6];
 
+static void make_metric(const fixture *f, sent *s, const char *task, const vch_pipeline *through)
+{
+    static const char *const tags[] = { "compressed", "metric", "validate_agg", NULL };
+    vouch_error err = { 0 };
+    vch_shape scalar;
+    make_head(f, s, task);
+    s->work[0] = vch_buffer_with_cap(4096);
+    s->tensor[0] = (vch_named_tensor) { .name = vch_span_str("accuracy"),
+                                        .report = true,
+                                        .tags = vch_tags_of(tags) };
+    CHECK(vch_shape_make(NULL, 0, &scalar, NULL) == VOUCH_OK);
+    CHECK_OK(
+        vch_pipeline_encode_values(through, &scalar, &s->loss, &s->work[0], &s->tensor[0], &err),
+        &err);
+    s->count = 1;
+}
+
+static void expect_refused_metric(fixture *f, const sent *s, const char *reason)
+{
+    vouch_error err = { 0 };
+    char why[1024];
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    CHECK(hand_in(f, s, COL1, 7, &ruling, &err) == VOUCH_E_REFUSED);
+    if (strstr(vouch_error_text(&err, why, sizeof why), reason) == NULL)
+        fail_msg("not '%s': %s", reason, why);
+}
+
 /* OpenFL sends metrics through the plan's pipeline too, unless that loses something. */
 static void a_metric_comes_through_a_pipeline_that_loses_nothing(void **state)
 {
+    static const char first[] = "aggregated_model_validation";
+    static const char second[] = "locally_tuned_model_validation";
     fixture *f = *state;
     sent s;
     vouch_error err = { 0 };
     vch_round_ruling ruling = VCH_RESULT_OVER;
-    vch_shape scalar;
-    static const char *const tags[] = { "compressed", "metric", "validate_agg", NULL };
     const vch_plan_pipeline how = { .kind = VCH_COMPRESSION_RANDOM_SHIFT };
     const vch_pipeline shift = vch_pipeline_make(&how, 1);
     f->intake.pipeline = &shift;
-    make_head(f, &s, "aggregated_model_validation");
-    s.work[0] = vch_buffer_with_cap(4096);
-    s.tensor[0] = (vch_named_tensor) { .name = vch_span_str("accuracy"),
-                                       .report = true,
-                                       .tags = vch_tags_of(tags) };
-    CHECK(vch_shape_make(NULL, 0, &scalar, NULL) == VOUCH_OK);
-    CHECK_OK(vch_pipeline_encode_values(&shift, &scalar, &s.loss, &s.work[0], &s.tensor[0], &err),
-             &err);
-    s.count = 1;
+    make_metric(f, &s, first, &shift);
     CHECK_OK(hand_in(f, &s, COL1, 7, &ruling, &err), &err);
-    const vch_result *r =
-        vch_results_look(f->results, COL1, task_index(f, "aggregated_model_validation"));
+    const vch_result *r = vch_results_look(f->results, COL1, task_index(f, first));
     CHECK(r != NULL && r->metric_count == 1);
     CHECK(fabsf(r->metric[0].value - s.loss) < 1e-5F);
     done_sent(&s);
-    /* and not through another one */
-    f->intake.pipeline = vch_pipeline_plain();
-    make_head(f, &s, "locally_tuned_model_validation");
-    s.work[0] = vch_buffer_with_cap(4096);
-    s.tensor[0] = (vch_named_tensor) { .name = vch_span_str("accuracy"),
-                                       .report = true,
-                                       .tags = vch_tags_of(metric) };
-    CHECK_OK(vch_pipeline_encode_values(&shift, &scalar, &s.loss, &s.work[0], &s.tensor[0], &err),
-             &err);
-    s.count = 1;
-    CHECK(hand_in(f, &s, COL1, 7, &ruling, &err) == VOUCH_E_REFUSED);
-    CHECK(strstr(err.frame[err.depth - 1], "tensor 'accuracy'") != NULL);
+    make_metric(f, &s, second, &shift); /* but what its one value was shifted by is not told */
+    s.tensor[0].metadata[0].pairs[0].key = 1;
+    expect_refused_metric(f, &s, "metric 'accuracy'");
+    done_sent(&s);
+    f->intake.pipeline = vch_pipeline_plain(); /* and not through another pipeline */
+    make_metric(f, &s, second, &shift);
+    expect_refused_metric(f, &s, "transformer_metadata");
     done_sent(&s);
 }
 
