@@ -144,7 +144,7 @@ STATIC = """  template: openfl.component.StaticGroupedAssigner
 
 
 def plan_text(release, port, rounds=3, delta=False, runner=PYTHON, pipeline="NoCompressionPipeline", settings="{}",
-              atomic=False, group=None):
+              atomic=False, group=None, common_name=None):
     old, before_18 = number(release) < (1, 7), number(release) < (1, 8)
     policy, policy_settings = STRAGGLERS_OLD if before_18 else STRAGGLERS_NEW
     word = str(delta).lower()
@@ -153,6 +153,9 @@ def plan_text(release, port, rounds=3, delta=False, runner=PYTHON, pipeline="NoC
     network = NETWORK_OLD if old else NETWORK_NEW
     if not before_18:
         network += f", enable_atomic_connections: {str(atomic).lower()}"
+    if common_name is not None:  # OpenFL's two sides read it in two places
+        aggregator += f"    single_col_cert_common_name: {common_name}\n"
+        network += f", single_col_cert_common_name: {common_name}"
     loader, loader_settings, task_runner, task_runner_settings = runner
     return f"""aggregator:
   defaults: plan/defaults/aggregator.yaml

@@ -44,11 +44,12 @@ EDEN = "EdenPipeline"
 # The oldest and the newest stand for those between: Eden's arithmetic is one, and its processes start slowly; the
 # commands that keep a workspace's files are the same.
 ENDS = ("1.5.1", "1.9")
+EVERYONE = "everyone"  # the common name, where all have one certificate
 PIPELINES = {"RandomShiftPipeline": (1e-3, 0.8), "KCPipeline": (0.5, 0.7), "SKCPipeline": (0.95, 0.3),
              "STCPipeline": (1.05, 0.15), EDEN: (0.03, 0.8)}
 # Until 1.7 a client may never connect again (docs/openfl.md): the more of them wait for a start, the likelier. And
 # `workspace create` installs its template's packages.
-SINCE_18 = peer.number(RELEASE) >= (1, 8)
+SINCE_17, SINCE_18 = peer.number(RELEASE) >= (1, 7), peer.number(RELEASE) >= (1, 8)
 ENV = {}
 
 
@@ -71,6 +72,10 @@ def our_collaborators(site):
 
 def real_collaborators(site, names=NAMES):
     return [([ENV["fx"], "collaborator", "start", "-n", name], site, log_of(site, name)) for name in names]
+
+
+def nobody(_):
+    return []
 
 
 def three_real_collaborators(site):
@@ -282,6 +287,20 @@ def with_a_third(site, directory):
     return other
 
 
+def with_one_certificate(site, directory):
+    """The same workspace, where both collaborators have one certificate. OpenFL opens the files of a collaborator's
+    name, whatever common name is in them."""
+    other = peer.copy_of(site, directory, release=RELEASE)
+    cols = (other / "plan/cols.yaml").read_text()
+    other.run("vouch", "collaborator", "generate-cert-request", "-n", EVERYONE, "-s", "-x")
+    other.run("vouch", "collaborator", "certify", "-n", EVERYONE, "-s")
+    (other / "plan/cols.yaml").write_text(cols)
+    for name in NAMES:
+        for end in ("crt", "key"):
+            shutil.copy(other / f"cert/client/col_{EVERYONE}.{end}", other / f"cert/client/col_{name}.{end}")
+    return other
+
+
 def real_aggregators_start_on_the_same_inputs():
     start_beside("real", ENV["theirs"], real_collaborators)
     start_beside("moving", ENV["theirs"], real_collaborators, rounds=1)
@@ -290,6 +309,11 @@ def real_aggregators_start_on_the_same_inputs():
         ENV["three"] = with_a_third(ENV["theirs"], STAGE / "three")
         start_beside("real-three", ENV["three"], three_real_collaborators, group=THREE)
     start_beside("real-delta", ENV["theirs"], real_collaborators, delta=True)
+    if RELEASE in ENDS:
+        for name in ("theirs", "ours"):
+            ENV[f"{name}-shared"] = with_one_certificate(ENV[name], STAGE / f"{name}-shared")
+        start_beside("real-ours-shared", ENV["ours-shared"], our_collaborators if SINCE_17 else nobody,
+                     runner=peer.VOUCH, common_name=EVERYONE)
     start_beside("real-both", ENV["theirs"], both_kinds)
     start_beside("real-ours", ENV["ours"], our_collaborators, runner=peer.VOUCH)
     start_beside("real-ours-delta", ENV["ours"], our_collaborators, runner=peer.VOUCH, delta=True)
@@ -394,6 +418,25 @@ def our_collaborators_and_the_real_aggregator_end_with_our_aggregators_model_bit
 def our_collaborators_under_a_plan_with_deltas_and_the_real_aggregator_agree_bit_for_bit():
     against_our_aggregator("all-ours-delta", "real-ours-delta", "ours", our_collaborators, runner=peer.VOUCH, delta=True)
     peer.row(RELEASE, OURS, "plain", "NoCompression, deltas", EXACT)
+
+
+def with_one_certificate_real_collaborators_and_our_aggregator_end_with_the_same_model_bit_for_bit():
+    against_our_aggregator("shared", "real", "theirs-shared", real_collaborators, common_name=EVERYONE)
+    peer.row(RELEASE, f"{THEIRS}, one certificate", "plain", "NoCompression", EXACT)
+
+
+def with_one_certificate_our_collaborators_and_the_real_aggregator_end_with_the_same_model_bit_for_bit():
+    (other, run), (own, before) = ENV["real-ours-shared"], ENV["real-ours"]
+    run.result()
+    before.result()
+    peer.models_equal(ENV["fx"].parent / "python", other / "save/last.pbuf", own / "save/last.pbuf", 3)
+    peer.row(RELEASE, f"{OURS}, one certificate", "plain", "NoCompression", EXACT)
+
+
+def a_real_aggregator_until_1_6_does_not_start_with_one_certificate_for_all():
+    """It warns of the setting before it has a logger. docs/openfl.md says so."""
+    ended = ENV["real-ours-shared"][1].exception()
+    assert "'Aggregator' object has no attribute 'logger'" in str(ended), ended
 
 
 def distance(got, exact, pipeline, through_openfl):
@@ -594,6 +637,11 @@ THROUGH_EDEN = (
     real_collaborators_and_our_aggregator_understand_each_other_through_eden,
     our_collaborators_and_the_real_aggregator_understand_each_other_through_eden,
 )
+UNDER_ONE_CERTIFICATE = (
+    with_one_certificate_real_collaborators_and_our_aggregator_end_with_the_same_model_bit_for_bit,
+    with_one_certificate_our_collaborators_and_the_real_aggregator_end_with_the_same_model_bit_for_bit if SINCE_17
+    else a_real_aggregator_until_1_6_does_not_start_with_one_certificate_for_all,
+)
 BY_TURNS = (
     both_freeze_a_plan_to_the_same_file,
     each_goes_on_with_the_plans_that_the_other_saved,
@@ -625,6 +673,7 @@ THEN = (
     our_collaborators_under_a_plan_with_deltas_and_the_real_aggregator_agree_bit_for_bit,
     real_collaborators_and_our_aggregator_understand_each_other_through_every_pipeline_but_eden,
     our_collaborators_and_the_real_aggregator_understand_each_other_through_every_pipeline_but_eden,
+    *(UNDER_ONE_CERTIFICATE if RELEASE in ENDS else ()),
     *(THROUGH_EDEN if RELEASE in ENDS else ()),
     a_collaborator_with_another_plan_is_told_so_and_holds_nobody_up,
     real_collaborators_and_our_attested_aggregator_end_with_the_same_model_bit_for_bit,
