@@ -8,7 +8,15 @@ class Digits(TaskRunner):
     def initial_model(self):
         torch.manual_seed(1)
         self.net = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
-        return pytorch.arrays(self.net)
+        return pytorch.arrays(self.net, self.shared(self.optimizer()))
+
+    def optimizer(self):
+        return torch.optim.SGD(self.net.parameters(), lr=self.settings["learning_rate"],
+                               momentum=self.settings.get("momentum", 0))
+
+    def shared(self, optimizer):
+        """What goes round with the model: the optimizer's state, if the plan says so."""
+        return optimizer if self.opt_treatment == "CONTINUE_GLOBAL" else None
 
     def load(self, path):
         file, _, shard = path.partition("#")
@@ -19,14 +27,14 @@ class Digits(TaskRunner):
         return {"train": int(self.train_rows.sum()), "validate": int((~self.train_rows).sum())}
 
     def train(self, model, round, epochs=5):
-        pytorch.load(self.net, model)
-        step = torch.optim.SGD(self.net.parameters(), lr=self.settings["learning_rate"])
+        step = self.optimizer()
+        pytorch.load(self.net, model, self.shared(step))
         for _ in range(epochs):
             step.zero_grad()
             loss = torch.nn.functional.cross_entropy(self.net(self.x[self.train_rows]), self.y[self.train_rows])
             loss.backward()
             step.step()
-        return pytorch.arrays(self.net), {"loss": loss.item()}
+        return pytorch.arrays(self.net, self.shared(step)), {"loss": loss.item()}
 
     def validate(self, model, round):
         pytorch.load(self.net, model)

@@ -49,6 +49,7 @@ class TaskRunner:
     #: the plan's: what becomes of the optimiser's state, RESET, CONTINUE_LOCAL or CONTINUE_GLOBAL; for the last it is
     #: part of the model, in tensors "__opt_..." (vouch_runner.pytorch has them)
     opt_treatment = "RESET"
+    functions = ()  #: of the plan's tasks
     _progress = None
 
     def initial_model(self):
@@ -176,6 +177,7 @@ def _start(make, message):
     runner.name, runner.path = message["name"], message["data"]
     runner.template, runner.data_template = message["template"], message["data_template"]
     runner.opt_treatment = message.get("opt_treatment", "RESET")
+    runner.functions = tuple(task["function"] for task in message.get("tasks", ()))
     arrays = runner.initial_model()
     model = _Model(arrays)
     samples = {"train": 0, "validate": 0}

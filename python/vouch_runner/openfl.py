@@ -8,7 +8,8 @@ installed in the interpreter, this site's plan/runner.yaml says how they are run
 
 What OpenFL's collaborator does with a task runner, this does: it asks for the tensors of a function, calls it, and
 takes the trained tensors and the metrics from its answer. Tensors that are held out of the model stay at this site; so
-do those of an optimizer, unless the plan says `opt_treatment: CONTINUE_GLOBAL`.
+do those of an optimizer, unless the plan says `opt_treatment: CONTINUE_GLOBAL`. They are sent, though never taken, where
+OpenFL's own training sends them whatever the plan says.
 """
 import importlib
 import inspect
@@ -32,12 +33,23 @@ class OpenFLTaskRunner(TaskRunner):
         self.runner = _class(self.template)(data_loader=loader, **self.settings)
         self.runner.set_optimizer_treatment(self.opt_treatment)
         self.runner.initialize_tensorkeys_for_functions()
-        self.shares_optimizer = self.opt_treatment == "CONTINUE_GLOBAL"
+        self.takes_optimizer = self.opt_treatment == "CONTINUE_GLOBAL"
+        self.sends_optimizer = self.takes_optimizer or (self.name is not None and self._sends_unasked())
         model, self.kept = self._split(self.runner.get_tensor_dict(False))
-        if self.shares_optimizer:
+        if self.sends_optimizer:
             model.update(self._optimizer_tensors(model))
         self.names = set(model)
         return model
+
+    def _sends_unasked(self):
+        """Until 1.8 OpenFL's training in PyTorch does. What a training of the user's own does is not known."""
+        release = importlib.import_module("openfl.__version__").__version__
+        own = [getattr(type(self.runner), name, None) for name in self.functions if name.startswith("train")]
+        return (tuple(map(int, release.split(".")[:2])) < (1, 9) and self._is_pytorch()
+                and any(getattr(function, "__module__", "").startswith("openfl.") for function in own))
+
+    def _is_pytorch(self):
+        return hasattr(getattr(self.runner, "optimizer", None), "param_groups")
 
     def _split(self, tensors):
         """What travels and what stays."""
@@ -47,10 +59,10 @@ class OpenFLTaskRunner(TaskRunner):
 
     def _as_after_training(self, call):
         """What `call` gives while the optimizer has a state, though nothing was trained yet."""
-        optimizer = getattr(self.runner, "optimizer", None)
-        if not hasattr(optimizer, "param_groups"):  # not PyTorch's
+        if not self._is_pytorch():
             return call()
         from . import pytorch
+        optimizer = self.runner.optimizer
         self.runner.optimizer = pytorch.stepped(optimizer)
         try:
             return call()
@@ -75,7 +87,7 @@ class OpenFLTaskRunner(TaskRunner):
 
     def task(self, function, model, round, kwargs):
         """One function of the plan: its trained model, or None, and its metrics."""
-        if self.shares_optimizer and round > 0 and not getattr(self.runner, "training_round_completed", True):
+        if self.takes_optimizer and round > 0 and not getattr(self.runner, "training_round_completed", True):
             self._go_on()
         wanted = self.runner.get_required_tensorkeys_for_function(function, **kwargs)
         tensors = {key.tensor_name: model[key.tensor_name] if key.tensor_name in self.names
@@ -85,7 +97,7 @@ class OpenFLTaskRunner(TaskRunner):
         self.kept.update({key.tensor_name: value for key, value in local.items() if key.tensor_name not in self.names})
         metrics = {key.tensor_name: float(numpy.asarray(value)) for key, value in shared.items() if "metric" in key.tags}
         trained = {key.tensor_name: value for key, value in shared.items()
-                   if "trained" in key.tags and (key.tensor_name in self.names or self.shares_optimizer)}
+                   if "trained" in key.tags and (key.tensor_name in self.names or self.sends_optimizer)}
         return (trained, metrics) if trained else metrics
 
 

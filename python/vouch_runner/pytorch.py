@@ -6,7 +6,7 @@
     pytorch.load(module, model)          # what a task is given
 
 Where the plan shares the optimiser's state (`opt_treatment: CONTINUE_GLOBAL`), it is part of the model, under the names
-that OpenFL gives to it; until somebody has trained it is all zeros:
+that OpenFL gives to it; until somebody has trained it is zeros, or what the optimiser itself begins with:
 
     arrays = pytorch.arrays(module, optimizer)
     pytorch.load(module, model, optimizer)
