@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -132,6 +133,7 @@ STRAGGLERS_OLD = ("openfl.component.straggler_handling_functions.CutoffTimeBased
                   "{straggler_cutoff_time: .inf, minimum_reporting: 1}")
 STRAGGLERS_NEW = ("openfl.component.WaitForAllPolicy", "{}")
 PYTHON = ("src.digits.DigitsDataLoader", "{}", "src.digits.DigitsTaskRunner", "{}")
+TORCH = ("src.torch_digits.TorchDigitsDataLoader", "{}", "src.torch_digits.TorchDigitsTaskRunner")
 VOUCH = ("vouch.CsvDataLoader", "{features: 64, classes: 10, feature_scale: 0.0625, validation_every: 5}",
          "vouch.MlpTaskRunner", "{hidden: [], learning_rate: 0.2, batch_size: 16, epochs: 1, seed: 1}")
 
@@ -144,7 +146,7 @@ STATIC = """  template: openfl.component.StaticGroupedAssigner
 
 
 def plan_text(release, port, rounds=3, delta=False, runner=PYTHON, pipeline="NoCompressionPipeline", settings="{}",
-              atomic=False, group=None, common_name=None):
+              atomic=False, group=None, common_name=None, treatment="RESET", functions=("validate", "train_batches")):
     old, before_18 = number(release) < (1, 7), number(release) < (1, 8)
     policy, policy_settings = STRAGGLERS_OLD if before_18 else STRAGGLERS_NEW
     word = str(delta).lower()
@@ -170,7 +172,7 @@ def plan_text(release, port, rounds=3, delta=False, runner=PYTHON, pipeline="NoC
 {ASSIGNER if group is None else STATIC.format(names=", ".join(group))}
 collaborator:
   defaults: plan/defaults/collaborator.yaml
-  settings: {{opt_treatment: RESET, {collaborator}}}
+  settings: {{opt_treatment: {treatment}, {collaborator}}}
 compression_pipeline:
   template: openfl.pipelines.{pipeline}
   settings: {settings}
@@ -190,13 +192,13 @@ task_runner:
   settings: {task_runner_settings}
 tasks:
   aggregated_model_validation:
-    function: validate
+    function: {functions[0]}
     kwargs: {{apply: global, metrics: [accuracy]}}
   locally_tuned_model_validation:
-    function: validate
+    function: {functions[0]}
     kwargs: {{apply: local, metrics: [accuracy]}}
   train:
-    function: train_batches
+    function: {functions[1]}
     kwargs: {{metrics: [loss]}}
 """
 
@@ -254,10 +256,25 @@ def see_to_the_end(running, seconds=600):
         time.sleep(0.1)
 
 
+def until_it_listens(process, site, seconds=120):
+    """A client until 1.7 that finds nobody may never connect again (docs/openfl.md)."""
+    port = int(re.search(r"agg_port: (\d+)", (site / "plan/plan.yaml").read_text())[1])
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("localhost", port), 10).close()
+            return
+        except OSError:
+            assert process.child.poll() is None and time.monotonic() < until, process.tail()
+            time.sleep(0.05)
+
+
 def play(aggregator, collaborators, seconds=600, environment=None):
     """One federation to its end, each as in start(). Returns the aggregator's process."""
     with contextlib.ExitStack() as stack:
-        running = [stack.enter_context(one) for one in start([aggregator, *collaborators], environment)]
+        running = [stack.enter_context(start([aggregator], environment)[0])]
+        until_it_listens(running[0], aggregator[1])
+        running += [stack.enter_context(one) for one in start(collaborators, environment)]
         see_to_the_end(running, seconds)
     return running[0]
 
