@@ -42,5 +42,8 @@ class Digits(TaskRunner):
             right = self.net(self.x[~self.train_rows]).argmax(1) == self.y[~self.train_rows]
         return {"accuracy": right.float().mean().item()}
 
+    def save_native(self, model, path):
+        pytorch.save(self.net, model, path)
+
 
 serve(Digits)

@@ -23,7 +23,7 @@ A task's method is the plan's `function` (`train` also serves `train_task` and `
 also `validate_task`, as OpenFL's plans call them). It is given the model as a dict of float32 arrays, the
 round, and the task's kwargs; it returns metrics, or (model, metrics) if it trained. An exception
 fails the task with its text, and nothing else. `self.settings` and `self.data_settings` are the
-plan's. Print as you like: output becomes log lines of the collaborator.
+plan's. With `save_native` a model is saved in its framework's own form. Print as you like: output becomes log lines of the collaborator.
 
 The channel is described in docs/task-runners.md; this module is all of it for Python.
 """
@@ -64,6 +64,14 @@ class TaskRunner:
         if function.startswith("_") or function in _RESERVED or not callable(method):
             raise AttributeError(f"the task runner has no function '{function}'")
         return method(model, round, **{k: v for k, v in kwargs.items() if k not in ("apply", "metrics")})
+
+    def save_native(self, model, path):
+        """Write a model to `path` in the framework's own form: what `vouch model save` then gives, in place of an .npz."""
+        raise NotImplementedError("save_native")
+
+    def can_save(self):
+        """Is there a form of its own?"""
+        return type(self).save_native is not TaskRunner.save_native
 
     def progress(self, text):
         """Tell the operator how a long task goes: a line in the collaborator's log."""
@@ -155,9 +163,18 @@ def _split(answer):
     return arrays, {str(name): float(value) for name, value in (metrics or {}).items()}
 
 
+def _save(channel, runner, model, message):
+    values = model.unpack(channel.receive_values(message["bytes"]))
+    try:
+        runner.save_native(values, message["path"])
+    except Exception as error:
+        channel.send({"type": "error", "id": message["id"], "message": _reason(error)})
+    else:
+        channel.send({"type": "saved", "id": message["id"]})
+
+
 def _run(channel, runner, model, message):
     values = model.unpack(channel.receive_values(message["bytes"]))
-    runner._progress = lambda text: channel.send({"type": "progress", "id": message["id"], "message": text})
     try:
         arrays, metrics = _split(runner.task(message["function"], values, message["round"], message["kwargs"] or {}))
         packed = model.pack(arrays) if arrays is not None else []
@@ -186,6 +203,8 @@ def _start(make, message):
         samples = {key: int(loaded.get(key, 0)) for key in samples}
     ready = {"type": "ready", "version": VERSION, "samples": samples, "tensors": model.tensors(),
              "bytes": model.size}
+    if message.get("save"):
+        ready["saves"] = bool(runner.can_save())
     return runner, model, ready, model.pack(arrays)
 
 
@@ -208,4 +227,5 @@ def serve(make):
         message = channel.receive()
         if message is None:
             return
-        _run(channel, runner, model, message)
+        runner._progress = lambda text, id=message["id"]: channel.send({"type": "progress", "id": id, "message": text})
+        (_save if message["type"] == "save" else _run)(channel, runner, model, message)

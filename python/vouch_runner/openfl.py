@@ -13,6 +13,7 @@ OpenFL's own training sends them whatever the plan says.
 """
 import importlib
 import inspect
+import pathlib
 
 import numpy
 
@@ -84,6 +85,15 @@ class OpenFLTaskRunner(TaskRunner):
 
     def load(self, path):
         return {"train": self.runner.get_train_data_size(), "validate": self.runner.get_valid_data_size()}
+
+    def save_native(self, model, path):
+        tensors = {name: values for name, values in {**self.kept, **model}.items() if not name.startswith(OPTIMIZER)}
+        self.runner.set_tensor_dict(tensors, with_opt_vars=False)
+        self.runner.save_native(pathlib.Path(path))
+
+    def can_save(self):
+        base = importlib.import_module("openfl.federated.task.runner").TaskRunner
+        return type(self.runner).save_native is not base.save_native
 
     def task(self, function, model, round, kwargs):
         """One function of the plan: its trained model, or None, and its metrics."""

@@ -4,6 +4,7 @@
 
     arrays = pytorch.arrays(module)      # what a task returns
     pytorch.load(module, model)          # what a task is given
+    pytorch.save(module, model, path)    # what save_native does
 
 Where the plan shares the optimiser's state (`opt_treatment: CONTINUE_GLOBAL`), it is part of the model, under the names
 that OpenFL gives to it; until somebody has trained it is zeros, or what the optimiser itself begins with:
@@ -79,3 +80,9 @@ def _load_state(optimizer, model):
             value = float(model[name][0])
             state[key] = round(value) if isinstance(state[key], int) else value
     optimizer.load_state_dict({"state": saved["state"], "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def save(module, model, path):
+    """Write the model as torch.load reads it, a state_dict of the module."""
+    load(module, model)
+    torch.save(module.state_dict(), path)

@@ -2,15 +2,14 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "cli/interrupt.h"
 #include "host/clock.h"
 #include "net/http_server.h"
 #include "net/loop.h"
@@ -52,22 +51,9 @@ static vouch_code keep_in(const char *dir, vch_demo_scene *scene, vouch_error *e
     return vch_dir_list(scene->dir, not_empty, scene->dir, err);
 }
 
-static sigset_t stop_signals(void)
-{
-    sigset_t set;
-    (void)sigemptyset(&set);
-    (void)sigaddset(&set, SIGINT);
-    (void)sigaddset(&set, SIGTERM);
-    return set;
-}
-
 vouch_code vch_demo_pause(vouch_error *err)
 {
-    const sigset_t set = stop_signals();
-    const struct timespec pause = { .tv_nsec = POLL_MS * 1000000L };
-    if (sigtimedwait(&set, NULL, &pause) > 0)
-        return vouch_fail(err, VOUCH_E_REFUSED, "interrupted");
-    return VOUCH_OK;
+    return vch_interrupt_ask(POLL_MS, err);
 }
 
 vouch_code vch_demo_scene_open(const vch_runtime *rt, const char *keep_dir, vch_demo_scene *out,
@@ -75,9 +61,7 @@ vouch_code vch_demo_scene_open(const vch_runtime *rt, const char *keep_dir, vch_
 {
     char logs[VCH_PATH_SIZE];
     vch_demo_scene scene = { .rt = rt };
-    const sigset_t set = stop_signals();
-    (void)sigprocmask(SIG_BLOCK, &set,
-                      NULL); /* taken in vch_demo_pause, so that all is cleaned up */
+    vch_interrupt_hold(); /* taken in vch_demo_pause, so that all is cleaned up */
     vouch_code rc = find_programs(&scene, err);
     if (rc == VOUCH_OK && keep_dir != NULL)
         rc = keep_in(keep_dir, &scene, err);

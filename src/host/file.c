@@ -222,6 +222,21 @@ vouch_code vch_file_write(const char *path, vouch_span bytes, mode_t mode, vouch
     return vch_file_write_parts(path, mode, put_whole, &bytes, err);
 }
 
+vouch_code vch_path_put_in_place(const char *from, const char *to, vouch_error *err)
+{
+    VCH_SCOPED(drop_fd) int fd = open(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat about = { 0 };
+    if (fd < 0)
+        return fail_errno(err, "opening", from, errno);
+    if (fstat(fd, &about) != 0 || (!S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)))
+        return vouch_fail(err, VOUCH_E_IO, "'%s' is neither a file nor a directory", from);
+    if (syncfs(fd) != 0) /* a directory's files are many, and this knows them all */
+        return fail_errno(err, "syncing", from, errno);
+    if (rename(from, to) != 0)
+        return fail_errno(err, "renaming to", to, errno);
+    return sync_directory_of(to, err);
+}
+
 bool vch_file_exists(const char *path)
 {
     return access(path, F_OK) == 0;

@@ -51,6 +51,13 @@ VOUCH_MUST_CHECK vouch_code vch_file_put(vch_file_part *to, vouch_span bytes, vo
  * a block at a time. Called before the first part, if at all; a disk that cannot is as good. */
 void vch_file_expect(const vch_file_part *to, uint64_t size);
 
+/*
+ * Give a file or a directory another name on the same file system, when all it holds is on disk. It
+ * replaces a file by a file; no link is followed.
+ */
+VOUCH_MUST_CHECK vouch_code vch_path_put_in_place(const char *from, const char *to,
+                                                  vouch_error *err);
+
 /* Is there something at `path`? False also when it cannot be told. */
 bool vch_file_exists(const char *path);
 

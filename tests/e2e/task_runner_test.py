@@ -5,11 +5,13 @@ usage: task_runner_test.py DIRECTORY-OF-PROGRAMS
 """
 import ast
 import json
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 import tap
 from federation import AGGREGATOR, Process, changed, make_sites_of_template
@@ -78,6 +80,97 @@ def two_sites_train_the_numpy_example():
     said = [ast.literal_eval(line.removeprefix("METRIC   ")) for line in agg.log.read_text().splitlines()
             if line.startswith("METRIC   ")]
     assert said == metrics, (said[:1], metrics[:1])
+
+
+def vouch(*words, seconds=60):
+    """In the aggregator's workspace: exit status, what it said."""
+    done = subprocess.run([PROGRAMS / "vouch", *words], cwd=ENV["agg"].directory, capture_output=True, text=True,
+                          timeout=seconds, env=dict(os.environ, **DEBIANS))
+    return done.returncode, done.stdout + done.stderr
+
+
+def save(*words):
+    return vouch("model", "save", "-i", "save/final.pbuf", "-s", *words)
+
+
+def use_runner_that_saves(how):
+    """The example with a save_native of these lines."""
+    plan, program = ENV["agg"] / "plan/plan.yaml", ENV["agg"] / "src/saver.py"
+    plan.write_text(plan_of(program.name, rounds=5))
+    source = (ENV["agg"] / "src" / EXAMPLE).read_text()
+    method = "".join(f"        {line}\n" for line in how.splitlines())
+    program.write_text(changed(source, {"\n\nserve(": f"\n    def save_native(self, model, path):\n{method}\nserve("})
+                       .replace("import numpy", "import numpy, os, pathlib, sys, time", 1))
+
+
+def litter():
+    return sorted(p.name for p in ENV["agg"].directory.iterdir() if p.name.startswith(".model-"))
+
+
+def a_model_is_an_npz_where_the_task_runner_has_no_form_of_its_own():
+    status, said = save("-o", "plain.npz")
+    assert status == 0 and "plain.npz: 2 arrays of round 5" in said, (status, said)
+    with zipfile.ZipFile(ENV["agg"] / "plain.npz") as archive:
+        assert sorted(archive.namelist()) == ["bias.npy", "weight.npy"]
+    assert not litter()
+
+
+def a_task_runner_saves_a_model_in_its_own_form_a_file_or_a_directory():
+    use_runner_that_saves("numpy.savez(open(path, 'wb'), **model)")
+    status, said = save("-o", "save/own.npz")
+    assert status == 0 and "save/own.npz: saved by the task runner, round 5" in said, (status, said)
+    with zipfile.ZipFile(ENV["agg"] / "plain.npz") as ours, zipfile.ZipFile(ENV["agg"] / "save/own.npz") as own:
+        for name in ours.namelist():  # 128 bytes before the values
+            assert ours.read(name)[128:] == own.read(name)[128:], name
+    use_runner_that_saves("os.mkdir(path)\nmodel['bias'].tofile(path + '/bias')\nself.progress('half of it')")
+    status, said = save("-o", "own", "--log-level", "info")
+    assert status == 0 and (ENV["agg"] / "own/bias").stat().st_size == 40 and "half of it" in said, (status, said)
+    status, said = save("-o", "own")
+    assert status == 2 and "'own' is a directory" in said, (status, said)
+    assert not litter()
+
+
+HALF = "open(path, 'w').write('half')\n"
+NOT_SAVED = {
+    HALF + "raise ValueError('no disk')": "the task runner says: ValueError: no disk",
+    HALF + "os._exit(9)": "ended with status 9",
+    "pass": "wrote nothing",
+    HALF + "open(path + '.index', 'w').write('x')": "wrote 'own.pt.index'; 'own.pt' was asked for",
+    "open(path + '.npz', 'w').write('x')": "wrote 'own.pt.npz'; 'own.pt' was asked for",
+    "os.symlink('/etc/passwd', path)": "own.pt': Too many levels of symbolic links",
+    "os.mkfifo(path)": "neither a file nor a directory",
+}
+
+
+def what_a_task_runner_does_not_save_as_a_whole_is_not_there():
+    own = ENV["agg"] / "own.pt"
+    own.write_text("as before")
+    for how, why in NOT_SAVED.items():
+        use_runner_that_saves(how)
+        status, said = save("-o", "own.pt")
+        assert status != 0 and why in said, (how, status, said)
+        assert own.read_text() == "as before" and not litter(), how
+        assert not [p.name for p in ENV["agg"].directory.glob("own.pt?*")], how
+
+
+def one_that_is_asked_for_nothing_of_its_own_is_not_even_started():
+    use_runner_that_saves("pass")
+    (ENV["agg"] / "src/saver.py").unlink()
+    status, said = save("-o", "none.npz")
+    assert status != 0 and "(--npz does without)" in said and not (ENV["agg"] / "none.npz").exists(), (status, said)
+    status, said = save("-o", "none.npz", "--npz")
+    assert status == 0 and "none.npz: 2 arrays" in said, (status, said)
+
+
+def ctrl_c_leaves_nothing_of_a_model_that_is_being_saved():
+    use_runner_that_saves("open(path, 'w').write('half')\nprint('half is written', flush=True)\ntime.sleep(1000)")
+    words = ["model", "save", "-i", "save/final.pbuf", "-o", "slow.pt", *LOG]
+    with Process([PROGRAMS / "vouch", *words], ENV["agg"].directory, STAGE / "save.log", environment=DEBIANS) as saving:
+        saving.event("runner.output", line="half is written")
+        assert litter()
+        saving.child.send_signal(2)
+        assert saving.wait(10) == 1 and "interrupted" in saving.tail(), saving.tail()
+    assert not (ENV["agg"] / "slow.pt").exists() and not litter()
 
 
 WRECK = f'''
@@ -166,6 +259,11 @@ try:
     tap.run(a_workspace_of_the_template_goes_to_all_and_is_certified,
             the_initial_model_comes_from_the_child_without_data,
             two_sites_train_the_numpy_example,
+            a_model_is_an_npz_where_the_task_runner_has_no_form_of_its_own,
+            a_task_runner_saves_a_model_in_its_own_form_a_file_or_a_directory,
+            what_a_task_runner_does_not_save_as_a_whole_is_not_there,
+            one_that_is_asked_for_nothing_of_its_own_is_not_even_started,
+            ctrl_c_leaves_nothing_of_a_model_that_is_being_saved,
             a_dead_a_hung_and_a_failing_child_fail_their_task_and_the_federation_goes_on,
             a_child_that_wants_more_memory_than_the_plan_allows_is_refused_it,
             ctrl_c_ends_a_collaborator_in_the_middle_of_a_task_and_its_child_with_it,

@@ -133,6 +133,37 @@ static void paths_join_and_split(void **state)
     CHECK(vch_path_join("d", lengthy, out, NULL) == VOUCH_E_LIMIT);
 }
 
+/* `from` in the test's directory gets the name "there/to". */
+static vouch_code put_in_place(const char *from)
+{
+    char to[VCH_PATH_SIZE];
+    CHECK(vch_path_join(dir, "there/to", to, NULL) == VOUCH_OK);
+    return vch_path_put_in_place(in_dir(from), to, NULL);
+}
+
+static void a_file_or_a_directory_takes_its_place(void **state)
+{
+    (void)state;
+    vch_buffer got = { 0 };
+    CHECK(vch_dir_make(in_dir("there"), 0700, NULL) == VOUCH_OK);
+    CHECK(vch_file_write(in_dir("there/to"), vch_span_str("old"), 0600, NULL) == VOUCH_OK);
+    CHECK(symlink("from", in_dir("link")) == 0 && mkfifo(in_dir("fifo"), 0600) == 0);
+    CHECK(put_in_place("link") == VOUCH_E_IO);
+    CHECK(put_in_place("fifo") == VOUCH_E_IO);
+    CHECK(put_in_place("from") == VOUCH_E_NOT_FOUND);
+    CHECK(vch_file_read(in_dir("there/to"), 9, &got, NULL) == VOUCH_OK && got.size == 3);
+    CHECK(vch_file_write(in_dir("from"), vch_span_str("newer"), 0600, NULL) == VOUCH_OK);
+    CHECK(put_in_place("link") == VOUCH_E_IO && put_in_place("from") == VOUCH_OK);
+    CHECK(vch_file_read(in_dir("there/to"), 9, &got, NULL) == VOUCH_OK && got.size == 5);
+    CHECK(!vch_file_exists(in_dir("from")));
+    vch_buffer_drop(&got);
+    CHECK(vch_dir_make(in_dir("tree/in"), 0700, NULL) == VOUCH_OK);
+    CHECK(put_in_place("tree") == VOUCH_E_IO); /* a file is there */
+    CHECK(vch_file_remove(in_dir("there/to"), NULL) == VOUCH_OK
+          && put_in_place("tree") == VOUCH_OK);
+    CHECK(vch_dir_exists(in_dir("there/to/in")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +173,7 @@ int main(void)
         TEST(what_cannot_be_read_says_why),
         TEST(directories_are_made_with_their_parents_and_removed_whole),
         TEST(paths_join_and_split),
+        TEST(a_file_or_a_directory_takes_its_place),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

@@ -97,8 +97,18 @@ def save_models_alike(desk, python, model, release):
     """Theirs through the task runner's own form, which here is numpy's, too."""
     desk.fx("model", "save", "-i", model, "-o", "theirs.npz")
     desk.vouch("model", "save", "-i", model, "-o", "ours.npz", "--openfl-release", release)
-    code = ("import numpy\n"
-            "ours, theirs = numpy.load('ours.npz'), numpy.load('theirs.npz')\n"
+    compare_saved(desk, python, "ours.npz")
+
+
+def save_models_by_their_runner(desk, python, model, release):
+    """Ours through the very class that theirs goes through; after save_models_alike."""
+    said = desk.vouch("model", "save", "-i", model, "-o", "native.npz", "--openfl-release", release)
+    assert "native.npz: saved by the task runner" in said, said
+    compare_saved(desk, python, "native.npz")
+
+
+def compare_saved(desk, python, ours):
+    code = (f"import numpy\nours, theirs = numpy.load('{ours}'), numpy.load('theirs.npz')\n"
             "assert sorted(ours) == sorted(theirs) == ['layer0.bias', 'layer0.weight'], (list(ours), list(theirs))\n"
             "assert abs(theirs['layer0.weight']).max() > 0\n"
             "for name in theirs:\n    assert ours[name].tobytes() == theirs[name].tobytes(), name\n")

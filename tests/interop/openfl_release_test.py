@@ -227,6 +227,8 @@ def both_save_the_same_arrays_of_a_model_that_either_aggregator_made():
     for site, model in ((ENV["real"][0], "save/last.pbuf"), (Site(STAGE / "plain", PROGRAMS), "save/final.pbuf")):
         saver = habits.Desk(site, STAGE / f"{site.directory.name}-native", ENV["fx"], PROGRAMS)
         habits.save_models_alike(saver, python, model, RELEASE)
+    write_runner(saver)
+    habits.save_models_by_their_runner(saver, python, model, RELEASE)
 
 
 # What hides nothing or has no fixed shape is refused, not hashed: Flower, XGBoost's trees, a plan of no tasks.

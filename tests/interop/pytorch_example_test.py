@@ -57,6 +57,20 @@ def two_sites_train_the_pytorch_example():
     assert one.events("runner.ready")[0]["training"] == 719, one.tail()
 
 
+def its_model_is_saved_as_pytorch_has_it():
+    if "sites" not in ENV:
+        raise tap.Skip("no PyTorch, as above")
+    agg = ENV["sites"][AGGREGATOR]
+    said = agg.run("vouch", "model", "save", "-i", "save/final.pbuf", "-o", "model.pt", environment=DEBIANS)
+    assert f"model.pt: saved by the task runner, round {ROUNDS}" in said, said
+    agg.run("vouch", "model", "save", "-i", "save/final.pbuf", "-o", "model.npz", "--npz")
+    code = ("import numpy, torch\n"
+            "state, arrays = torch.load('model.pt'), numpy.load('model.npz')\n"
+            "assert sorted(state) == sorted(arrays) and len(state) == 4, list(state)\n"
+            "for name in state:\n    assert state[name].numpy().tobytes() == arrays[name].tobytes(), name\n")
+    subprocess.run(["/usr/bin/python3", "-c", code], cwd=agg.directory, check=True, timeout=120)
+
+
 def its_momentum_goes_round_where_the_plan_shares_it():
     if "sites" not in ENV:
         raise tap.Skip("no PyTorch, as above")
@@ -79,6 +93,7 @@ def its_momentum_goes_round_where_the_plan_shares_it():
 
 try:
     tap.run(two_sites_train_the_pytorch_example,
+            its_model_is_saved_as_pytorch_has_it,
             its_momentum_goes_round_where_the_plan_shares_it)
 finally:
     shutil.rmtree(STAGE, ignore_errors=True)

@@ -34,6 +34,8 @@ void vch_process_start_write(const vch_process_start *m, vch_buffer *out)
     vch_json_put_int(&w, "version", VCH_PROCESS_VERSION);
     vch_json_put_string(&w, "name", m->name);
     vch_json_put_string(&w, "data", m->data);
+    if (m->save)
+        vch_json_put_bool(&w, "save", true);
     vch_json_put_string(&w, "template", m->plan->task_runner_template);
     vch_json_put_string(&w, "data_template", m->plan->data_loader_template);
     vch_json_key(&w, "settings");
@@ -65,6 +67,19 @@ void vch_process_task_write(const vch_process_task *m, vch_buffer *out)
     vch_json_put_int(&w, "round", m->round);
     vch_json_key(&w, "kwargs");
     vch_yaml_to_json(m->task->kwargs, &w);
+    vch_json_put_uint(&w, "bytes", m->bytes);
+    vch_json_end(&w);
+    vch_buffer_u8(out, '\n');
+}
+
+void vch_process_save_write(const vch_process_save *m, vch_buffer *out)
+{
+    vch_json_writer w = vch_json_writer_over(out, false);
+    vch_json_begin_object(&w);
+    vch_json_put_string(&w, "type", "save");
+    vch_json_put_int(&w, "id", m->id);
+    vch_json_put_string(&w, "path", m->path);
+    vch_json_put_int(&w, "round", m->round);
     vch_json_put_uint(&w, "bytes", m->bytes);
     vch_json_end(&w);
     vch_buffer_u8(out, '\n');
@@ -148,7 +163,8 @@ static vouch_code read_samples(const vch_json *m, vch_process_ready *out, vouch_
 
 static vouch_code read_ready(const vch_json *m, vch_process_ready *out, vouch_error *err)
 {
-    static const char *const names[] = { "type", "version", "samples", "tensors", "bytes", NULL };
+    static const char *const names[] = { "type",    "version", "samples", "saves",
+                                         "tensors", "bytes",   NULL };
     const vch_json *tensors = NULL;
     uint64_t version = 0;
     uint64_t bytes = 0;
@@ -160,6 +176,8 @@ static vouch_code read_ready(const vch_json *m, vch_process_ready *out, vouch_er
         rc = vch_json_only(m, names, err);
     if (rc == VOUCH_OK)
         rc = read_samples(m, out, err);
+    if (rc == VOUCH_OK && vch_json_member(m, "saves") != NULL)
+        rc = vch_json_get_bool(m, "saves", &out->saves, err);
     if (rc == VOUCH_OK)
         rc = vch_json_get_array(m, "tensors", &tensors, err);
     for (size_t i = 0; rc == VOUCH_OK && i < vch_json_count(tensors); i++) {
@@ -247,6 +265,13 @@ static vouch_code read_text(const vch_json *m, vch_process_answer *out, vouch_er
     return rc;
 }
 
+static vouch_code read_saved(const vch_json *m, vch_process_answer *out, vouch_error *err)
+{
+    static const char *const names[] = { "type", "id", NULL };
+    out->type = VCH_ANSWER_SAVED;
+    return vch_json_only(m, names, err);
+}
+
 static vouch_code read_answer(const vch_json *m, int64_t id, vch_process_answer *out,
                               vouch_error *err)
 {
@@ -262,6 +287,8 @@ static vouch_code read_answer(const vch_json *m, int64_t id, vch_process_answer 
         return rc;
     if (strcmp(type, "result") == 0)
         return read_result(m, out, err);
+    if (strcmp(type, "saved") == 0)
+        return read_saved(m, out, err);
     if (strcmp(type, "error") != 0 && strcmp(type, "progress") != 0)
         return vouch_fail(err, VOUCH_E_FORMAT, "a message of the unknown type '%.40s'", type);
     out->type = type[0] == 'e' ? VCH_ANSWER_ERROR : VCH_ANSWER_PROGRESS;

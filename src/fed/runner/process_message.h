@@ -21,6 +21,7 @@ typedef struct vch_process_start {
     const vch_plan_view *plan;
     const char *name; /* NULL: only the initial model is asked for */
     const char *data; /* NULL then */
+    bool save;        /* will it write a model in its own form? */
 } vch_process_start;
 
 void vch_process_start_write(const vch_process_start *m, vch_buffer *out);
@@ -34,8 +35,18 @@ typedef struct vch_process_task {
 
 void vch_process_task_write(const vch_process_task *m, vch_buffer *out);
 
+typedef struct vch_process_save {
+    int64_t id;
+    const char *path; /* where to, absolute */
+    int32_t round;    /* of the model */
+    size_t bytes;
+} vch_process_save;
+
+void vch_process_save_write(const vch_process_save *m, vch_buffer *out);
+
 typedef struct vch_process_ready {
     int32_t training, validation; /* samples */
+    bool saves;                   /* it has a form of its own */
     vch_model model;              /* owned; names and shapes, its values are still to come */
 } vch_process_ready;
 
@@ -45,7 +56,7 @@ VOUCH_MUST_CHECK vouch_code vch_process_ready_read(vouch_span line, vch_process_
                                                    vouch_error *err);
 
 typedef struct vch_process_answer {
-    enum { VCH_ANSWER_RESULT = 1, VCH_ANSWER_ERROR, VCH_ANSWER_PROGRESS } type;
+    enum { VCH_ANSWER_RESULT = 1, VCH_ANSWER_ERROR, VCH_ANSWER_PROGRESS, VCH_ANSWER_SAVED } type;
     char text[256]; /* of an error or of progress */
     bool trained;
     size_t bytes;
@@ -53,7 +64,7 @@ typedef struct vch_process_answer {
     vch_task_metric metric[VCH_TASK_METRIC_MAX];
 } vch_process_answer;
 
-/* An answer to the task `id`. */
+/* An answer to the task, or the save, `id`; of which kind it must be is the caller's to say. */
 VOUCH_MUST_CHECK vouch_code vch_process_answer_read(vouch_span line, int64_t id,
                                                     vch_process_answer *out, vouch_error *err);
 

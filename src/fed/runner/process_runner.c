@@ -14,13 +14,14 @@
 #include "fed/runner/trusted_files.h"
 #include "host/clock.h"
 
-#define START_MAX ((size_t)2 << 20) /* bytes of a message to the child */
-#define GRACE_MS 3000               /* for a child to end after its input was closed */
+#define MESSAGE_MAX ((size_t)2 << 20) /* bytes of a message to the child */
+#define GRACE_MS 3000                 /* for a child to end after its input was closed */
 
 typedef struct process_runner {
     vch_process_settings settings;
     vch_runner_options options;
-    char *data;                 /* NULL: only the initial model is wanted */
+    char *data;                 /* NULL: no task is to be run */
+    bool save;                  /* a model is to be saved */
     vch_child_channel *channel; /* NULL: it does not run */
     vch_process_ready known;    /* of the first start; its model has the initial values */
     bool is_known;
@@ -85,13 +86,14 @@ static vouch_code take_ready(process_runner *r, vch_process_ready *ready, vouch_
 static vouch_code greet(process_runner *r, vch_child_channel *channel, vouch_error *err)
 {
     int64_t until_ms = vch_clock_monotonic_ms() + r->settings.start_timeout_ms;
-    VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(START_MAX);
+    VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(MESSAGE_MAX);
     VCH_SCOPED(drop_ready) vch_process_ready ready = { 0 };
     vouch_span line = { 0 };
     const vch_process_start start = { .settings = &r->settings,
                                       .plan = r->options.plan,
                                       .name = r->data == NULL ? NULL : r->options.name,
-                                      .data = r->data };
+                                      .data = r->data,
+                                      .save = r->save };
     vch_process_start_write(&start, &message);
     vouch_code rc = vch_buffer_finish(&message, "the task runner's settings", err);
     if (rc == VOUCH_OK)
@@ -147,32 +149,46 @@ static vouch_code need_child(process_runner *r, vouch_error *err)
     return VOUCH_OK;
 }
 
-static vouch_code ask(process_runner *r, const vch_process_task *m, const vch_model *model,
-                      int64_t until_ms, vouch_error *err)
+/* A message and the model behind it, in the child's order of tensors, which is mostly the model's. */
+static vouch_code tell(process_runner *r, const vch_buffer *message, const vch_model *model,
+                       int64_t until_ms, vouch_error *err)
 {
-    VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(START_MAX);
-    vch_process_task_write(m, &message);
-    vouch_code rc = vch_buffer_finish(&message, "a task's settings", err);
+    const vch_model *known = &r->known.model;
+    vouch_code rc = vch_buffer_finish(message, "a message to the task runner", err);
     if (rc == VOUCH_OK)
-        rc = vch_child_channel_send(r->channel, vch_buffer_span(&message), until_ms, err);
-    for (size_t i = 0; rc == VOUCH_OK && i < model->count; i++)
-        rc = vch_child_channel_send(r->channel, vch_tensor_bytes(&model->tensor[i]), until_ms, err);
+        rc = vch_child_channel_send(r->channel, vch_buffer_span(message), until_ms, err);
+    for (size_t i = 0; rc == VOUCH_OK && i < known->count; i++) {
+        const vch_tensor *t = &model->tensor[i];
+        if (strcmp(t->name, known->tensor[i].name) != 0)
+            t = vch_model_find(model, vch_span_str(known->tensor[i].name));
+        rc = vch_child_channel_send(r->channel, vch_tensor_bytes(t), until_ms, err);
+    }
     return rc;
 }
 
+typedef struct question {
+    int64_t id;
+    const char *name;
+    int32_t round;
+    int wanted; /* the type of its answer, if it is not an error */
+} question;
+
 /* The answer, progress told on the way. */
-static vouch_code hear(process_runner *r, const vch_process_task *m, int64_t until_ms,
+static vouch_code hear(process_runner *r, const question *q, int64_t until_ms,
                        vch_process_answer *out, vouch_error *err)
 {
     for (;;) {
         vouch_span line = { 0 };
         vouch_code rc = vch_child_channel_line(r->channel, until_ms, &line, err);
         if (rc == VOUCH_OK)
-            rc = vch_process_answer_read(line, m->id, out, err);
-        if (rc != VOUCH_OK || out->type != VCH_ANSWER_PROGRESS)
+            rc = vch_process_answer_read(line, q->id, out, err);
+        if (rc != VOUCH_OK || (int)out->type == q->wanted || out->type == VCH_ANSWER_ERROR)
             return rc;
-        vch_log(r->options.log, VCH_LOG_INFO, "runner.progress", VCH_STR("task", m->task->name),
-                VCH_INT("round", m->round), VCH_STR("text", out->text));
+        if (out->type != VCH_ANSWER_PROGRESS)
+            return vouch_fail(err, VOUCH_E_FORMAT,
+                              "what the task runner said: it answers to something else");
+        vch_log(r->options.log, VCH_LOG_INFO, "runner.progress", VCH_STR("task", q->name),
+                VCH_INT("round", q->round), VCH_STR("text", out->text));
     }
 }
 
@@ -235,9 +251,12 @@ static vouch_code exchange(process_runner *r, const vch_process_task *m, const v
                            vch_process_answer *answer, vch_task_outcome *out, vouch_error *err)
 {
     int64_t until_ms = vch_clock_monotonic_ms() + r->settings.task_timeout_ms;
-    vouch_code rc = ask(r, m, model, until_ms, err);
+    const question q = { m->id, m->task->name, m->round, VCH_ANSWER_RESULT };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(MESSAGE_MAX);
+    vch_process_task_write(m, &message);
+    vouch_code rc = tell(r, &message, model, until_ms, err);
     if (rc == VOUCH_OK)
-        rc = hear(r, m, until_ms, answer, err);
+        rc = hear(r, &q, until_ms, answer, err);
     if (rc == VOUCH_OK && answer->type == VCH_ANSWER_RESULT)
         rc = take_result(r, m, answer, until_ms, out, err);
     return rc;
@@ -278,13 +297,14 @@ static int32_t sample_count(void *self, bool training)
     return training ? r->known.training : r->known.validation;
 }
 
-static vouch_code start(const vch_runner_options *options, vch_faults *faults, process_runner **out,
-                        vouch_error *err)
+static vouch_code start(const vch_runner_options *options, bool save, vch_faults *faults,
+                        process_runner **out, vouch_error *err)
 {
     VCH_SCOPED(drop_runner) process_runner *r = calloc(1, sizeof *r);
     if (r == NULL)
         return vouch_fail(err, VOUCH_E_MEMORY, "no memory for the task runner");
     r->options = *options;
+    r->save = save;
     vouch_code rc =
         vch_process_settings_read(options->plan, options->local, faults, &r->settings, err);
     if (rc != VOUCH_OK)
@@ -305,19 +325,82 @@ vouch_code vch_process_runner_open(const vch_runner_options *options, vch_faults
 {
     static const vch_runner_ops ops = { make_model, sample_count, run, free_runner };
     process_runner *r = NULL;
-    vouch_code rc = start(options, faults, &r, err);
+    vouch_code rc = start(options, false, faults, &r, err);
     if (rc == VOUCH_OK)
         *out = (vch_runner) { .ops = &ops, .self = r };
     return rc;
 }
 
+/* No task will be run. */
+static vch_runner_options without_data(const vch_runner_options *options)
+{
+    return (vch_runner_options) {
+        .plan = options->plan, .turn = options->turn, .log = options->log, .local = options->local
+    };
+}
+
 vouch_code vch_process_initial_model(const vch_runner_options *options, vch_faults *faults,
                                      vch_model *out, vouch_error *err)
 {
-    const vch_runner_options without_data = { .plan = options->plan,
-                                              .log = options->log,
-                                              .local = options->local };
+    const vch_runner_options how = without_data(options);
     VCH_SCOPED(drop_runner) process_runner *r = NULL;
-    vouch_code rc = start(&without_data, faults, &r, err);
+    vouch_code rc = start(&how, false, faults, &r, err);
     return rc == VOUCH_OK ? copy_model(&r->known.model, out, err) : rc;
+}
+
+/* The same tensors, in whatever order: a file of OpenFL's has its own. */
+static vouch_code check_fits(const vch_model *known, const vch_model *model, vouch_error *err)
+{
+    if (known->count != model->count)
+        return vouch_fail(err, VOUCH_E_FORMAT, "the model has %zu tensors; the task runner's %zu",
+                          model->count, known->count);
+    for (size_t i = 0; i < known->count; i++) {
+        const vch_tensor *want = &known->tensor[i];
+        const vch_tensor *have = vch_model_find(model, vch_span_str(want->name));
+        if (have == NULL || !vch_shape_equal(&have->shape, &want->shape))
+            return vouch_fail(err, VOUCH_E_FORMAT,
+                              "the model has no tensor '%.120s' of the task runner's shape",
+                              want->name);
+    }
+    return VOUCH_OK;
+}
+
+static vouch_code save_model(process_runner *r, const vch_model *model, const char *path,
+                             vouch_error *err)
+{
+    int64_t until_ms = vch_clock_monotonic_ms() + r->settings.task_timeout_ms;
+    const vch_process_save m = {
+        .id = ++r->id, .path = path, .round = model->round, .bytes = model->data_size
+    };
+    const question q = { m.id, "save", m.round, VCH_ANSWER_SAVED };
+    vch_process_answer answer = { 0 };
+    VCH_SCOPED(vch_buffer_drop) vch_buffer message = vch_buffer_with_cap(MESSAGE_MAX);
+    vch_process_save_write(&m, &message);
+    vouch_code rc = tell(r, &message, model, until_ms, err);
+    if (rc == VOUCH_OK)
+        rc = hear(r, &q, until_ms, &answer, err);
+    if (rc == VOUCH_OK && answer.type == VCH_ANSWER_ERROR)
+        rc = vouch_fail(err, VOUCH_E_REFUSED, "the task runner says: %s", answer.text);
+    return rc;
+}
+
+vouch_code vch_process_save_model(const vch_runner_options *options, const vch_model *model,
+                                  const char *path, vch_faults *faults, bool *out_saved,
+                                  vouch_error *err)
+{
+    const vch_runner_options how = without_data(options);
+    VCH_SCOPED(drop_runner) process_runner *r = NULL;
+    vouch_code rc = start(&how, true, faults, &r, err);
+    if (rc != VOUCH_OK)
+        return rc;
+    if (!r->known.saves) {
+        *out_saved = false;
+        return VOUCH_OK;
+    }
+    rc = check_fits(&r->known.model, model, err);
+    if (rc == VOUCH_OK)
+        rc = save_model(r, model, path, err);
+    if (rc == VOUCH_OK)
+        *out_saved = true;
+    return rc;
 }

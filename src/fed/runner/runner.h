@@ -88,6 +88,9 @@ typedef struct vch_runner_options {
                                           mapping (process_settings.h); kept; NULL: the plan's */
 } vch_runner_options;
 
+/* Is it in a process of its own? Of the options only plan and local count. */
+bool vch_runner_is_child(const vch_runner_options *options);
+
 /*
  * The runner that the plan's task_runner names, with its data.
  *
@@ -99,9 +102,23 @@ VOUCH_MUST_CHECK vouch_code vch_runner_open(const vch_runner_options *options, v
                                             vch_runner *out, vouch_error *err);
 
 /* The initial model of the plan's task_runner, without any data: for `plan initialize`. Of the
- * options only plan, log and local count. */
+ * options only plan, turn, log and local count. */
 VOUCH_MUST_CHECK vouch_code vch_runner_initial_model(const vch_runner_options *options,
                                                      vch_faults *faults, vch_model *out,
                                                      vouch_error *err);
+
+/*
+ * Let the plan's task_runner write a model in a form of its own (its framework's), without any data.
+ * Of the options the same count.
+ *
+ * path       Absolute; a file or a directory of that name is what a good task runner leaves, which
+ *            the caller looks at.
+ * out_saved  False, and nothing was written: this task runner has no such form.
+ * Fails with VOUCH_E_FORMAT (the model is another's), VOUCH_E_REFUSED (it says why not), or what
+ * vch_runner_open fails with.
+ */
+VOUCH_MUST_CHECK vouch_code vch_runner_save(const vch_runner_options *options,
+                                            const vch_model *model, const char *path,
+                                            vch_faults *faults, bool *out_saved, vouch_error *err);
 
 #endif

@@ -18,4 +18,10 @@ VOUCH_MUST_CHECK vouch_code vch_process_initial_model(const vch_runner_options *
                                                       vch_faults *faults, vch_model *out,
                                                       vouch_error *err);
 
+/* As vch_runner_save. */
+VOUCH_MUST_CHECK vouch_code vch_process_save_model(const vch_runner_options *options,
+                                                   const vch_model *model, const char *path,
+                                                   vch_faults *faults, bool *out_saved,
+                                                   vouch_error *err);
+
 #endif

@@ -24,6 +24,25 @@ static void a_ready_child_says_its_samples_and_its_model(void **state)
     CHECK(ready.training == 5 && ready.validation == 2);
     CHECK(ready.model.count == 1 && ready.model.data_size == 24);
     CHECK(ready.model.tensor[0].shape.rank == 2 && ready.model.tensor[0].shape.dim[1] == 3);
+    CHECK(!ready.saves);
+    vch_model_done(&ready.model);
+}
+
+#define SAVES(saves)                                                                               \
+    "{\"type\":\"ready\",\"version\":1,\"samples\":" SAMPLES ",\"saves\":" saves                   \
+    ",\"tensors\":[" TENSOR "],\"bytes\":24}"
+
+static void a_ready_child_may_say_that_it_saves(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    vch_process_ready ready = { 0 };
+    CHECK_OK(vch_process_ready_read(vch_span_str(SAVES("true")), &ready, &err), &err);
+    CHECK(ready.saves);
+    vch_model_done(&ready.model);
+    ready = (vch_process_ready) { 0 };
+    CHECK_OK(vch_process_ready_read(vch_span_str(SAVES("false")), &ready, &err), &err);
+    CHECK(!ready.saves);
     vch_model_done(&ready.model);
 }
 
@@ -60,6 +79,7 @@ static const struct {
       "{\"type\":\"ready\",\"version\":1,\"samples\":" SAMPLES ",\"tensors\":[" TENSOR
       "],\"bytes\":24,\"more\":1}",
       VOUCH_E_FORMAT },
+    { "saves is no boolean", SAVES("1"), VOUCH_E_FORMAT },
     { "it says that it cannot", "{\"type\":\"error\",\"message\":\"no data\"}", VOUCH_E_REFUSED },
 };
 
@@ -90,6 +110,16 @@ static void a_result_carries_its_metrics(void **state)
     CHECK(a.metric[1].value == 3.0F);
 }
 
+static void a_child_that_has_saved_says_no_more(void **state)
+{
+    (void)state;
+    vouch_error err = { 0 };
+    vch_process_answer a = { 0 };
+    CHECK_OK(vch_process_answer_read(vch_span_str("{\"type\":\"saved\",\"id\":7}"), 7, &a, &err),
+             &err);
+    CHECK(a.type == VCH_ANSWER_SAVED);
+}
+
 #define RESULT(id, metrics)                                                                        \
     "{\"type\":\"result\",\"id\":" id ",\"metrics\":" metrics ",\"trained\":false,\"bytes\":0}"
 
@@ -113,6 +143,8 @@ static const struct {
       VOUCH_E_FORMAT },
     { "trained is no boolean",
       "{\"type\":\"result\",\"id\":7,\"metrics\":{},\"trained\":1,\"bytes\":0}", VOUCH_E_FORMAT },
+    { "saved, with a member more", "{\"type\":\"saved\",\"id\":7,\"path\":\"x\"}", VOUCH_E_FORMAT },
+    { "another save", "{\"type\":\"saved\",\"id\":8}", VOUCH_E_FORMAT },
     { "cut short", "{\"type\":\"result\",\"id\":7", VOUCH_E_FORMAT },
 };
 
@@ -190,15 +222,36 @@ static void a_child_is_told_what_becomes_of_the_optimisers_state(void **state)
     }
 }
 
+static void a_model_is_to_be_saved_where_the_message_says(void **state)
+{
+    (void)state;
+    VCH_SCOPED(vch_buffer_drop) vch_buffer out = vch_buffer_with_cap(4096);
+    vch_plan_view plan = { .task_runner_template = "r", .data_loader_template = "l" };
+    vch_process_settings settings = { 0 };
+    vch_process_start start = { .settings = &settings, .plan = &plan, .save = true };
+    vch_process_start_write(&start, &out);
+    CHECK(strstr(vch_buffer_text(&out), "\"data\":null,\"save\":true,") != NULL);
+    out.size = 0;
+    vch_process_save m = { .id = 3, .path = "/a \"b\"", .round = 4, .bytes = 24 };
+    vch_process_save_write(&m, &out);
+    CHECK(strcmp(vch_buffer_text(&out),
+                 "{\"type\":\"save\",\"id\":3,\"path\":\"/a \\\"b\\\"\",\"round\":4,"
+                 "\"bytes\":24}\n")
+          == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_ready_child_says_its_samples_and_its_model),
+        TEST(a_ready_child_may_say_that_it_saves),
         TEST(a_ready_message_that_is_not_exactly_one_is_refused),
         TEST(a_result_carries_its_metrics),
+        TEST(a_child_that_has_saved_says_no_more),
         TEST(an_answer_that_is_not_exactly_one_is_refused),
         TEST(settings_and_kwargs_are_handed_on_as_json),
         TEST(a_child_is_told_what_becomes_of_the_optimisers_state),
+        TEST(a_model_is_to_be_saved_where_the_message_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

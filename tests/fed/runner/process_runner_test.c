@@ -429,6 +429,131 @@ static void the_initial_model_is_made_without_data(void **state)
     end(s);
 }
 
+/* A child with the tensors `a` and `b`, a value each, that was asked whether it saves. */
+#define READY_TO_SAVE(saves)                                                                       \
+    "read -r start\ncase $start in *'\"name\":null,\"data\":null,\"save\":true'*) ;; *) exit 1; "  \
+    "esac\n"                                                                                       \
+    "printf '{\"type\":\"ready\",\"version\":1,\"samples\":{\"train\":0,\"validate\":0},'\n"       \
+    "printf '" saves "\"tensors\":[{\"name\":\"a\",\"dtype\":\"float32\",\"shape\":[]},'\n"        \
+    "printf '{\"name\":\"b\",\"dtype\":\"float32\",\"shape\":[]}],\"bytes\":8}\\n'\n"              \
+    "printf '\\000\\000\\000\\000\\000\\000\\000\\000'\n"
+
+static void add_value(vch_model *m, const char *name, int32_t dims, float value)
+{
+    vch_shape shape;
+    vch_tensor t = { 0 };
+    CHECK(vch_shape_make(&dims, dims == 0 ? 0 : 1, &shape, NULL) == VOUCH_OK);
+    CHECK(vch_tensor_init(&t, vch_span_str(name), &shape, NULL) == VOUCH_OK);
+    t.values[0] = value;
+    CHECK(vch_model_add(m, &t, NULL) == VOUCH_OK);
+}
+
+/* Have the child save `b`, with 2.0, and `other`, with 1.0: in another order than its own. */
+static vouch_code save_by(stage *s, const char *other, int32_t dims, bool *out_saved)
+{
+    VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+    VCH_SCOPED(vch_model_done) vch_model model = { .round = 6 };
+    add_value(&model, "b", 0, 2.0F);
+    add_value(&model, other, dims, 1.0F);
+    s->err = (vouch_error) { 0 };
+    return vch_runner_save(&s->options, &model, "/to/here", &faults, out_saved, &s->err);
+}
+
+static void a_child_is_given_the_model_to_save_in_its_own_order(void **state)
+{
+    (void)state;
+    stage *s =
+        stage_of(READY_TO_SAVE("\"saves\":true,") "read -r save; head -c 8 >model\n"
+                                                  "printf '\\000\\000\\200\\077\\000\\000"
+                                                  "\\000\\100' | cmp - model || exit 2\n"
+                                                  "case $save in *'\"path\":\"/to/here\",\"round"
+                                                  "\":6,\"bytes\":8}') ;; *) exit 3; esac\n"
+                                                  "printf '{\"type\":\"saved\",\"id\":1}\\n'\n"
+                                                  "read -r more\n",
+                 "memory_mb: 0");
+    bool saved = false;
+    CHECK_OK(save_by(s, "a", 0, &saved), &s->err);
+    CHECK(saved);
+    end(s);
+}
+
+static void a_child_that_cannot_save_is_not_asked_to(void **state)
+{
+    (void)state;
+    static const char *const children[] = { READY_TO_SAVE("") "read -r more && exit 4\n",
+                                            READY_TO_SAVE(
+                                                "\"saves\":false,") "read -r more && exit 4\n" };
+    for (size_t i = 0; i < sizeof children / sizeof *children; i++) {
+        stage *s = stage_of(children[i], "memory_mb: 0");
+        bool saved = true;
+        CHECK_OK(save_by(s, "a", 0, &saved), &s->err);
+        CHECK(!saved);
+        end(s);
+    }
+}
+
+static void a_model_is_not_saved_by_a_child_whose_model_is_another(void **state)
+{
+    (void)state;
+    stage *s = stage_of(READY_TO_SAVE("\"saves\":true,") "read -r more\n", "memory_mb: 0");
+    bool saved = false;
+    CHECK(save_by(s, "c", 0, &saved) == VOUCH_E_FORMAT && strstr(why(s), "no tensor 'a'") != NULL);
+    CHECK(save_by(s, "a", 2, &saved) == VOUCH_E_FORMAT && strstr(why(s), "no tensor 'a'") != NULL);
+    VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
+    VCH_SCOPED(vch_model_done) vch_model small = { 0 };
+    add_value(&small, "a", 0, 1.0F);
+    s->err = (vouch_error) { 0 };
+    CHECK(vch_runner_save(&s->options, &small, "/x", &faults, &saved, &s->err) == VOUCH_E_FORMAT);
+    CHECK(strstr(why(s), "1 tensors; the task runner's 2") != NULL);
+    CHECK(!saved);
+    end(s);
+}
+
+static void what_answers_to_something_else_is_no_answer(void **state)
+{
+    (void)state;
+    bool saved = false;
+    stage *s = stage_of(READY_TO_SAVE("\"saves\":true,") "read -r save; head -c 8 >model\n" RESULT(
+                            "1", "\"trained\":false,\"bytes\":0") "read -r more\n",
+                        "memory_mb: 0");
+    CHECK(save_by(s, "a", 0, &saved) == VOUCH_E_FORMAT && !saved);
+    CHECK(strstr(why(s), "answers to something else") != NULL);
+    end(s);
+    s = stage_of(READY TASK "printf '{\"type\":\"saved\",\"id\":1}\\n'\nread -r more\n",
+                 "memory_mb: 0");
+    CHECK_OK(open_stage(s), &s->err);
+    vch_task_outcome outcome = { 0 };
+    CHECK(run(s, &outcome) == VOUCH_E_FORMAT && !outcome.trained);
+    CHECK(strstr(why(s), "answers to something else") != NULL);
+    end(s);
+}
+
+static void why_a_child_did_not_save_is_told(void **state)
+{
+    (void)state;
+    bool saved = false;
+    stage *s =
+        stage_of(READY_TO_SAVE("\"saves\":true,") "read -r save; head -c 8 >model\n"
+                                                  "printf '{\"type\":\"error\",\"id\":1,"
+                                                  "\"message\":\"no room\"}\\n'; read -r m\n",
+                 "memory_mb: 0");
+    CHECK(save_by(s, "a", 0, &saved) == VOUCH_E_REFUSED && !saved);
+    CHECK(strstr(why(s), "no room") != NULL);
+    end(s);
+}
+
+static void the_built_in_runner_has_no_form_of_its_own(void **state)
+{
+    (void)state;
+    const vch_plan_view plan = { .task_runner_template = "vouch.MlpTaskRunner" };
+    const vch_runner_options options = { .plan = &plan };
+    const vch_model model = { 0 };
+    vch_faults faults = { 0 };
+    bool saved = true;
+    CHECK(!vch_runner_is_child(&options));
+    CHECK(vch_runner_save(&options, &model, "/x", &faults, &saved, NULL) == VOUCH_OK && !saved);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +570,12 @@ int main(void)
         TEST(an_attested_participant_starts_only_what_the_plan_trusts),
         TEST(a_site_says_itself_how_a_runner_of_openfl_is_run),
         TEST(the_initial_model_is_made_without_data),
+        TEST(a_child_is_given_the_model_to_save_in_its_own_order),
+        TEST(a_child_that_cannot_save_is_not_asked_to),
+        TEST(a_model_is_not_saved_by_a_child_whose_model_is_another),
+        TEST(what_answers_to_something_else_is_no_answer),
+        TEST(why_a_child_did_not_save_is_told),
+        TEST(the_built_in_runner_has_no_form_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
