@@ -243,10 +243,10 @@ static vouch_code take_defaults(const vch_usage *usage, int argc, char *const *a
         if (!from_environment)
             text = o->fallback;
         if (text == NULL && o->required)
-            return vouch_fail(err, VOUCH_E_CONFIG, "--%s %s is missing%s%s", o->name, o->argument,
-                              o->environment == NULL ? ""
-                                                     : "; it may come from the environment as ",
-                              o->environment == NULL ? "" : o->environment);
+            return vouch_fail(
+                err, VOUCH_E_CONFIG, "--%s %s is missing%s%s (see %s --help)", o->name, o->argument,
+                o->environment == NULL ? "" : "; it may come from the environment as ",
+                o->environment == NULL ? "" : o->environment, usage->command);
         if (text == NULL)
             continue;
         vouch_code rc = assign(o, text, values, err);

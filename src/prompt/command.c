@@ -230,16 +230,16 @@ bool vch_command_begin(vch_runtime *rt, const vch_usage *usage, int argc, char *
                        void *values, vch_operands *operands, int *status)
 {
     vouch_error err = { 0 };
+    char called[128];
+    vch_usage shown = *usage;
+    shown.command = as_called(rt, usage->command, called);
     vouch_code rc =
-        vch_options_parse(usage, argc, argv, rt->environment, NULL, values, operands, &err);
+        vch_options_parse(&shown, argc, argv, rt->environment, NULL, values, operands, &err);
     if (rc != VOUCH_OK) {
         *status = vch_command_fail(rt, usage->command, rc, &err);
         return false;
     }
     if (operands->help) {
-        char called[128];
-        vch_usage shown = *usage;
-        shown.command = as_called(rt, usage->command, called);
         vch_buffer help = vch_buffer_with_cap(65536);
         vch_options_help(&shown, &help);
         (void)fwrite(help.data, 1, help.size, rt->out);

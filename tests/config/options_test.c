@@ -110,6 +110,38 @@ static void the_option_wins_over_the_environment_which_wins_over_the_default(voi
     CHECK(v.rounds == 10);
 }
 
+static void a_required_option_that_is_missing_is_named_with_where_it_may_come_from(void **state)
+{
+    (void)state;
+    static const vch_option needed[] = {
+        { .name = "policy",
+          .kind = VCH_OPTION_TEXT,
+          .offset = offsetof(values, policy),
+          .argument = "FILE",
+          .required = true,
+          .environment = "POLICY" },
+        { .name = "format",
+          .kind = VCH_OPTION_TEXT,
+          .offset = offsetof(values, format),
+          .argument = "NAME",
+          .required = true },
+    };
+    const vch_usage strict = { .command = "vouch test", .options = needed, .option_count = 2 };
+    values v = { 0 };
+    vch_operands operands;
+    vouch_error err = { 0 };
+    char *none[] = { NULL };
+    CHECK(vch_options_parse(&strict, 0, none, NULL, NULL, &v, &operands, &err) == VOUCH_E_CONFIG);
+    assert_string_equal(err.frame[0], "--policy FILE is missing; it may come from the environment "
+                                      "as POLICY (see vouch test --help)");
+    char option[] = "--policy";
+    char file[] = "x";
+    char *policy[] = { option, file, NULL };
+    err = (vouch_error) { 0 };
+    CHECK(vch_options_parse(&strict, 2, policy, NULL, NULL, &v, &operands, &err) == VOUCH_E_CONFIG);
+    assert_string_equal(err.frame[0], "--format NAME is missing (see vouch test --help)");
+}
+
 static void wrong_words_are_refused_with_their_name_and_a_remedy(void **state)
 {
     (void)state;
@@ -171,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(options_and_operands_mix_in_any_order),
         TEST(the_option_wins_over_the_environment_which_wins_over_the_default),
+        TEST(a_required_option_that_is_missing_is_named_with_where_it_may_come_from),
         TEST(wrong_words_are_refused_with_their_name_and_a_remedy),
         TEST(help_is_made_from_the_same_table),
         TEST(after_two_dashes_everything_is_an_operand),

@@ -113,6 +113,8 @@ check "through a link it does the same" sh -c "../fx plan hash | head -1 | cmp -
 check "through a link it fails by that name" refuses "^fx plan hash: " 3 ../fx plan hash -p plan/none.yaml
 check "it takes what fx takes before the verb" sh -c "../fx -l WARNING --no-warnings plan hash | head -1 | cmp - hash"
 check "and in place of one, the version" answers "^fx [0-9]" ../fx -v
+check "a missing option says where to look" refuses "prefix DIR is missing (see vouch workspace create --help)" 2 "$vouch" workspace create
+check "through a link by that name" refuses "prefix DIR is missing (see fx workspace create --help)" 2 ../fx workspace create
 check "a level that fx does not know is refused" refuses "no log level 'loud'" 2 ../fx -l loud plan hash
 check "a level without its word is refused" refuses "wants a level" 2 ../fx -l
 check "under its own name it takes none of that" status 2 "$vouch" -l WARNING plan hash
