@@ -2,11 +2,10 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/scope.h"
 #include "cli/commands.h"
-#include "cli/plan_load.h"
+#include "cli/workspace_pack.h"
 #include "crypto/secure_heap.h"
 #include "fed/plan/release.h"
 #include "fed/workspace/pki.h"
@@ -16,9 +15,6 @@
 #include "host/file.h"
 
 #define CERT_DIR "cert"
-#define PLAN_FILE "plan/plan.yaml"
-
-VCH_DEFINE_DROP(plan_drop, vch_plan, vch_plan_free)
 
 typedef struct values {
     vch_common_options common;
@@ -129,35 +125,6 @@ static vouch_code certify(const vch_runtime *rt, const void *words, vouch_error 
     return rc;
 }
 
-/* "<the name of the current directory>.zip" */
-static vouch_code name_here(char out[static VCH_PATH_SIZE], vouch_error *err)
-{
-    VCH_SCOPED(vch_free_drop) char *here = getcwd(NULL, 0);
-    const char *slash = here == NULL ? NULL : strrchr(here, '/');
-    if (slash == NULL || slash[1] == '\0')
-        return vouch_fail(err, VOUCH_E_CONFIG, "this directory has no name; use --output");
-    int n = snprintf(out, VCH_PATH_SIZE, "%s.zip", slash + 1);
-    if (n < 0 || n >= VCH_PATH_SIZE)
-        return vouch_fail(err, VOUCH_E_LIMIT, "this directory's name is too long");
-    return VOUCH_OK;
-}
-
-static vouch_code freeze_initialized(const vch_runtime *rt, const char *release, vouch_error *err)
-{
-    VCH_SCOPED(plan_drop) vch_plan *plan = NULL;
-    vouch_error why = { 0 };
-    const vch_plan_options how = { .plan = PLAN_FILE, .release = release };
-    if (!vch_file_exists(PLAN_FILE))
-        return VOUCH_OK;
-    if (vch_cli_plan_load(rt, &how, &plan, &why) != VOUCH_OK) {
-        (void)fprintf(rt->err, "%s: not frozen: it is packed as it stands\n", PLAN_FILE);
-        return VOUCH_OK;
-    }
-    return vch_file_exists(vch_plan_look(plan)->init_state_path)
-               ? vch_cli_plan_freeze(rt, plan, PLAN_FILE, err)
-               : VOUCH_OK;
-}
-
 /* -o meant the package here once, and elsewhere it still means a file. */
 static vouch_code check_pip_options(const vch_texts *given, vouch_error *err)
 {
@@ -176,14 +143,15 @@ static vouch_code pack(const vch_runtime *rt, const void *words, vouch_error *er
     const values *v = words;
     VCH_SCOPED(vch_package_done) vch_package p = { 0 };
     char name[VCH_PATH_SIZE];
+    char zip[VCH_PATH_SIZE + sizeof ".zip"];
     vouch_code rc = check_pip_options(&v->pip, err);
-    if (rc == VOUCH_OK && v->output == NULL)
-        rc = name_here(name, err);
-    const char *path = v->output == NULL ? name : v->output;
+    if (rc == VOUCH_OK && v->output == NULL) {
+        rc = vch_cli_workspace_name(name, err);
+        (void)snprintf(zip, sizeof zip, "%s.zip", rc == VOUCH_OK ? name : "");
+    }
+    const char *path = v->output == NULL ? zip : v->output;
     if (rc == VOUCH_OK)
-        rc = freeze_initialized(rt, v->release, err);
-    if (rc == VOUCH_OK)
-        rc = vch_workspace_pack(".", &p, err);
+        rc = vch_cli_workspace_pack(rt, v->release, &p, err);
     if (rc == VOUCH_OK)
         rc = vch_package_write(&p, path, err);
     if (rc == VOUCH_OK)

@@ -33,6 +33,7 @@ int vch_cmd_plan_remove(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_plan_show(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_workspace_create(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_workspace_certify(vch_runtime *rt, int argc, char *argv[]);
+int vch_cmd_workspace_dockerize(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_workspace_export(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_workspace_import(vch_runtime *rt, int argc, char *argv[]);
 int vch_cmd_aggregator_request(vch_runtime *rt, int argc, char *argv[]);

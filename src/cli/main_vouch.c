@@ -72,9 +72,8 @@ static const vch_command commands[] = {
     { "workspace certify", "make the federation's certificate authority",
       vch_cmd_workspace_certify },
     { "workspace create", "make a directory to work in", vch_cmd_workspace_create },
-    { .name = "workspace dockerize",
-      .instead = IMAGE ": `docker build --target plain`, then deploy/docker/compose.yaml; "
-                       "docs/real-hardware.md" },
+    { "workspace dockerize", "put this workspace into a container image",
+      vch_cmd_workspace_dockerize },
     { "workspace export", "pack this workspace for the others", vch_cmd_workspace_export },
     { .name = "workspace graminize",
       .instead = IMAGE ": `docker build --target sgx --secret id=signing-key,src=KEY`, then "

@@ -1,42 +1,15 @@
 #include "cli/model_native.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/scope.h"
+#include "cli/scratch.h"
 #include "host/file.h"
-
-/* The directory that is written into, until it is removed with all in it. */
-typedef struct scratch {
-    char dir[VCH_PATH_SIZE];
-} scratch;
-
-static void drop_scratch(scratch *s)
-{
-    vouch_error ignored = { 0 };
-    if (s->dir[0] != '\0') /* what it fails with is less than what happened */
-        (void)!vch_dir_remove_tree(s->dir, &ignored);
-}
 
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash == NULL ? path : slash + 1;
-}
-
-/* Beside the output, so that a rename is enough; absolute, since a task runner may go elsewhere. */
-static vouch_code make_scratch(const char *output, scratch *out, vouch_error *err)
-{
-    char parent[VCH_PATH_SIZE];
-    vouch_code rc = vch_path_directory(output, parent, err);
-    if (rc != VOUCH_OK)
-        return rc;
-    char *real = realpath(parent, NULL);
-    if (real == NULL)
-        return vouch_fail(err, VOUCH_E_NOT_FOUND, "there is no directory '%s'", parent);
-    rc = vch_dir_make_temporary(real, ".model-", out->dir, err);
-    free(real);
-    return rc;
 }
 
 typedef struct finding {
@@ -55,7 +28,7 @@ static vouch_code look(void *context, const char *name, vouch_error *err)
     return VOUCH_OK;
 }
 
-static vouch_code take_what_is_there(const scratch *s, const char *written, const char *output,
+static vouch_code take_what_is_there(const vch_scratch *s, const char *written, const char *output,
                                      vouch_error *err)
 {
     finding f = { .wanted = base_name(output) };
@@ -72,11 +45,11 @@ vouch_code vch_model_save_native(const vch_runtime *rt, const vch_runner_options
 {
     char written[VCH_PATH_SIZE];
     bool saved = false;
-    VCH_SCOPED(drop_scratch) scratch s = { 0 };
+    VCH_SCOPED(vch_scratch_drop) vch_scratch s = { 0 };
     VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
     if (vch_dir_exists(output) || base_name(output)[0] == '\0')
         return vouch_fail(err, VOUCH_E_CONFIG, "'%s' is a directory", output);
-    vouch_code rc = make_scratch(output, &s, err);
+    vouch_code rc = vch_scratch_make(output, ".model-", &s, err);
     if (rc == VOUCH_OK)
         rc = vch_path_join(s.dir, base_name(output), written, err);
     if (rc == VOUCH_OK)

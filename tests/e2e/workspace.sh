@@ -166,8 +166,7 @@ check "a group alone lists its verbs and does nothing" refuses "^  initialize " 
 check "a verb that no group has is unknown" refuses "unknown command 'plan hsah'; did you mean 'plan hash'" 2 "$vouch" plan hsah
 check "what is not served is in no list of commands" sh -c "! '$vouch' --help | grep -E 'graminize|^  director|^  pki'"
 check "but in its group's" answers "graminize .*not served" "$vouch" workspace --help
-check "an image is not made of a workspace, and it says what is" refuses "not served.*Dockerfile.*--target plain" 2 ../fx workspace dockerize --save
-check "nor a Gramine image" refuses "not served.*--target sgx.*signing-key" 2 ../fx workspace graminize -s key.pem
+check "an enclave's image is not made of a workspace, and it says what is" refuses "not served.*--target sgx.*signing-key" 2 ../fx workspace graminize -s key.pem
 check "help says so too" answers "not served.*--target sgx" ../fx workspace graminize --help
 check "the interactive API is refused" refuses "director start is not served.*collaborator start" 2 ../fx director start
 check "so is step-ca" refuses "pki install is not served.*workspace certify" 2 ../fx pki install -p x
