@@ -1,7 +1,16 @@
 #include "cli/commands.h"
 
 /* fx's verbs that make no sense here, or serve another protocol. */
-#define IMAGE "deploy/docker/Dockerfile builds the image of the program, which mounts the workspace"
+#define ENCLAVE                                                                                    \
+    "an enclave's image is the program's, measured once for all sites, and mounts the workspace. " \
+    "In a checkout of Vouch, for -s KEY, -t TAG (--rebuild: with --no-cache; --save: the last):\n" \
+    "  docker build -f deploy/docker/Dockerfile --target sgx -t TAG "                              \
+    "--secret id=signing-key,src=KEY .\n"                                                          \
+    "  docker run --rm --entrypoint vouch TAG measure --sgx /opt/vouch/aggregator.sig\n"           \
+    "  docker run --rm --entrypoint vouch TAG measure --sgx /opt/vouch/collaborator.sig\n"         \
+    "  docker save -o TAG.tar TAG\n"                                                               \
+    "-e SIZE is sgx.enclave_size in deploy/gramine/vouch.manifest.template. How it is started: "   \
+    "docs/real-hardware.md"
 #define INTERACTIVE                                                                                \
     "the interactive API is another protocol, gone from OpenFL 1.7 on; a plan's federation is "    \
     "`aggregator start` and `collaborator start`"
@@ -75,9 +84,7 @@ static const vch_command commands[] = {
     { "workspace dockerize", "put this workspace into a container image",
       vch_cmd_workspace_dockerize },
     { "workspace export", "pack this workspace for the others", vch_cmd_workspace_export },
-    { .name = "workspace graminize",
-      .instead = IMAGE ": `docker build --target sgx --secret id=signing-key,src=KEY`, then "
-                       "`measure --sgx`; docs/real-hardware.md section 2" },
+    { .name = "workspace graminize", .instead = ENCLAVE },
     { "workspace import", "unpack a workspace", vch_cmd_workspace_import },
 };
 

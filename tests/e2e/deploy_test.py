@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """What is shipped for real hardware keeps its rules. The image is built by tests/interop/image_test.py.
 
-usage: deploy_test.py CHECKOUT
+usage: deploy_test.py CHECKOUT PROGRAM
 """
 import pathlib
 import re
+import subprocess
 import sys
 import tomllib
 
@@ -91,7 +92,20 @@ def the_page_names_every_variable_of_the_compose_file():
                            "measure", "passport", "demo"), command
 
 
+def what_is_said_in_place_of_graminize_can_be_typed():
+    said = subprocess.run([sys.argv[2], "workspace", "graminize", "--help"], capture_output=True, text=True, check=True).stdout
+    recipe = DOCKERFILE.read_text()
+    target, secret = re.search(r"--target (\w+)", said)[1], re.search(r"id=([\w-]+)", said)[1]
+    assert re.search(rf"^FROM \w+ AS {target}$", recipe, re.M) and f"id={secret}" in recipe, (target, secret)
+    roles = re.search(r"for role in (.*?);", recipe)[1].split()
+    assert re.findall(r"/opt/vouch/(\w+)\.sig", said) == roles, roles
+    setting, file = re.search(r"is (sgx\.\w+) in (\S+)\.", said).groups()
+    assert re.search(rf"^{re.escape(setting)} = ", (CHECKOUT / file).read_text(), re.M), (setting, file)
+    for path in [re.search(r"-f (\S+)", said)[1], re.search(r"started: (\S+)", said)[1]]:
+        assert (CHECKOUT / path).is_file(), path
+
+
 tap.run(the_manifest_attests_and_is_not_for_debugging, no_setting_that_gramine_calls_insecure_is_used,
         arguments_are_measured_and_the_environment_is_a_list, the_two_roles_differ_in_product_id,
         everything_that_runs_or_decides_is_trusted, containers_run_confined_with_the_enclave_device_only,
-        the_page_names_every_variable_of_the_compose_file)
+        the_page_names_every_variable_of_the_compose_file, what_is_said_in_place_of_graminize_can_be_typed)

@@ -166,8 +166,10 @@ check "a group alone lists its verbs and does nothing" refuses "^  initialize " 
 check "a verb that no group has is unknown" refuses "unknown command 'plan hsah'; did you mean 'plan hash'" 2 "$vouch" plan hsah
 check "what is not served is in no list of commands" sh -c "! '$vouch' --help | grep -E 'graminize|^  director|^  pki'"
 check "but in its group's" answers "graminize .*not served" "$vouch" workspace --help
-check "an enclave's image is not made of a workspace, and it says what is" refuses "not served.*--target sgx.*signing-key" 2 ../fx workspace graminize -s key.pem
-check "help says so too" answers "not served.*--target sgx" ../fx workspace graminize --help
+check "an enclave's image is not made of a workspace, and it says what is" refuses "--target sgx -t TAG --secret id=signing-key,src=KEY \.$" 2 ../fx workspace graminize -s key.pem
+check "how it is measured" refuses "TAG measure --sgx /opt/vouch/aggregator.sig$" 2 ../fx workspace graminize
+check "and where its size is set" refuses "sgx.enclave_size in deploy/gramine/vouch.manifest.template" 2 ../fx workspace graminize -e 16G
+check "help says so too" answers "workspace graminize is not served: an enclave's image" ../fx workspace graminize --help
 check "the interactive API is refused" refuses "director start is not served.*collaborator start" 2 ../fx director start
 check "so is step-ca" refuses "pki install is not served.*workspace certify" 2 ../fx pki install -p x
 echo "1..$number"
