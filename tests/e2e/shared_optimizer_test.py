@@ -36,9 +36,11 @@ exec(source)
 class Momentum(Digits):
     def initial_model(self):
         model = super().initial_model()
+        model.pop(self.settings.get("without"), None)
         if self.opt_treatment != "CONTINUE_GLOBAL" and not self.settings.get("always"):
             return model
-        return {**model, **{"__opt_" + name: numpy.zeros_like(values) for name, values in model.items()}}
+        begin = self.settings.get("declared", 0.0) if self.name is None else 0.0
+        return {**model, **{"__opt_" + name: numpy.full_like(values, begin) for name, values in model.items()}}
 
     def train(self, model, round, **kwargs):
         if round == 2 and pathlib.Path("hold").exists():
@@ -125,20 +127,34 @@ def the_remedy_keeps_the_weights_and_adds_the_state():
     (ENV["agg"] / "save/plain.pbuf").write_bytes(before)
 
 
-def a_state_is_not_added_where_the_plan_does_not_share_it():
-    give_all({"{learning_rate: 1.0}": "{learning_rate: 1.0, always: true}"})
-    done = subprocess.run([PROGRAMS / "vouch", "plan", "initialize", "-i", "save/plain.pbuf"], text=True,
+def with_settings(text):
+    return {"{learning_rate: 1.0}": f"{{learning_rate: 1.0, {text}}}"}
+
+
+def refuses_as_initial(model):
+    done = subprocess.run([PROGRAMS / "vouch", "plan", "initialize", "-i", model], text=True,
                           cwd=ENV["agg"].directory, capture_output=True, timeout=60)
-    assert done.returncode != 0 and "--init_model_path 'save/plain.pbuf'" in done.stderr, done
+    assert done.returncode != 0 and f"--init_model_path '{model}'" in done.stderr, done
+
+
+def a_state_is_not_added_where_the_plan_does_not_share_it_nor_anything_else_where_it_does():
+    declared = (ENV["agg"] / "save/init.pbuf").read_bytes()
+    give_all(with_settings("always: true"))
+    refuses_as_initial("save/plain.pbuf")
+    give_all(with_settings("without: bias"))
+    ENV["agg"].run("vouch", "plan", "initialize")
+    (ENV["agg"] / "save/init.pbuf").rename(ENV["agg"] / "save/short.pbuf")
     give_all(GLOBAL)
+    refuses_as_initial("save/short.pbuf")
+    (ENV["agg"] / "save/init.pbuf").write_bytes(declared)
 
 
 def momentum(name, round, which):
     return json.loads((ENV["sites"][name] / f"momentum-{round}.json").read_text())[which]
 
 
-def the_momentum_of_a_round_is_the_mean_of_what_the_sites_gave_in_the_one_before():
-    agg, one, two = federation("whole")
+def train_and_follow(label):
+    agg, one, two = federation(label)
     assert not agg.events("optimizer.not_declared") and not agg.events("call.refused")
     weight = [process.events("runner.ready")[0]["training"] for process in (one, two)]
     for name in NAMES:
@@ -150,6 +166,10 @@ def the_momentum_of_a_round_is_the_mean_of_what_the_sites_gave_in_the_one_before
         for name in NAMES:
             got = momentum(name, round, "got")
             assert all(abs(a - b) < 1e-6 for a, b in zip(got, mean)), (name, round, got, mean)
+
+
+def the_momentum_of_a_round_is_the_mean_of_what_the_sites_gave_in_the_one_before():
+    train_and_follow("whole")
     ENV["whole"] = result()
 
 
@@ -167,25 +187,22 @@ def killed_in_the_middle_of_a_round_all_go_on_to_the_same_model():
     assert result() == ENV["whole"]
 
 
-def changes_of_the_momentum_go_round_as_well():
-    settings = "opt_treatment: CONTINUE_GLOBAL, delta_updates: true"
-    give_all({"opt_treatment: RESET": settings})
-    (ENV["agg"] / "save/final.pbuf").unlink()
-    agg, _, _ = federation("changes")
-    assert not agg.events("call.refused")
+def changes_of_the_momentum_go_round_too_whatever_the_initial_model_declares():
+    """Its values are of no site, so the first round's are sent whole."""
+    give_all({"opt_treatment: RESET": "opt_treatment: CONTINUE_GLOBAL, delta_updates: true",
+              **with_settings("declared: 1.0")})
+    ENV["agg"].run("vouch", "plan", "initialize", "-i", "save/plain.pbuf")
+    train_and_follow("changes")
     assert len(result()) == len(ENV["whole"])
-    for round in range(1, ROUNDS):
-        one, two = (momentum(name, round, "got") for name in NAMES)
-        assert one == two and any(one)
 
 
 try:
     tap.run(a_federation_with_a_momentum_of_its_own_is_made,
             a_model_without_the_state_is_warned_of_and_its_first_update_refused_with_the_remedy,
             the_remedy_keeps_the_weights_and_adds_the_state,
-            a_state_is_not_added_where_the_plan_does_not_share_it,
+            a_state_is_not_added_where_the_plan_does_not_share_it_nor_anything_else_where_it_does,
             the_momentum_of_a_round_is_the_mean_of_what_the_sites_gave_in_the_one_before,
             killed_in_the_middle_of_a_round_all_go_on_to_the_same_model,
-            changes_of_the_momentum_go_round_as_well)
+            changes_of_the_momentum_go_round_too_whatever_the_initial_model_declares)
 finally:
     shutil.rmtree(STAGE, ignore_errors=True)
