@@ -20,12 +20,12 @@ from ports import free_port  # noqa: E402
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
 BUILD, RELEASE = sys.argv[2], sys.argv[3]
 STAGE = pathlib.Path(tempfile.mkdtemp(prefix=f"vouch-optimizer-{RELEASE}-"))
-UNTIL_16 = peer.number(RELEASE) < (1, 7)
+UNTIL_15, UNTIL_16, UNTIL_18 = (peer.number(RELEASE) < number for number in ((1, 6), (1, 7), (1, 9)))
 ROUNDS = 3
 OUR_RELEASE = ("--openfl-release", RELEASE)
 PLAN = {"release": RELEASE, "rounds": ROUNDS, "treatment": "CONTINUE_GLOBAL", "delta": not UNTIL_16,
         "runner": (*peer.TORCH, "{optimizer: Adam, settings: {lr: 0.01}}"),
-        "functions": ("validate", "train_batches") if UNTIL_16 else ("validate_task", "train_task")}
+        "functions": ("validate", "train_batches") if UNTIL_15 else ("validate_task", "train_task")}
 EXACT = "bit for bit as the real aggregator"
 BESIDE = concurrent.futures.ThreadPoolExecutor(4)
 ENV = {}
@@ -188,7 +188,7 @@ def openfl_makes_the_initial_model_and_ours_adds_the_state():
         site.run("vouch", "collaborator", "certify", "-n", name, "-s")
     Site(site.directory, ENV["fx"].parent).run("fx", "plan", "initialize", environment=ENV["torch"])
     begin("real-ours", "plain", our_collaborators)
-    if UNTIL_16:
+    if UNTIL_18:
         begin("real-reset", "plain", one_of_each, treatment="RESET")
     declared = ENV["declared"] = copy_of(site, "declared")
     said = declared.ask("vouch", "plan", "initialize", "-i", "save/init.pbuf", *OUR_RELEASE)
@@ -265,18 +265,14 @@ def close_beside():
     BESIDE.shutdown()
 
 
-OF_THE_RELEASE = {
-    "1.5.1": a_state_that_real_collaborators_send_though_it_stays_at_its_site_is_dropped,
-    "1.9": collaborators_of_ours_that_begin_in_the_last_round_take_the_state_from_the_model,
-}
-
 try:
     tap.run(the_release_and_pytorch_are_here,
             our_names_and_values_of_an_optimisers_state_are_openfls,
             a_state_that_cannot_be_known_before_training_is_not_kept_back_in_silence,
             openfl_makes_the_initial_model_and_ours_adds_the_state,
             real_collaborators_and_our_aggregator_end_with_the_real_ones_model_and_state_bit_for_bit,
-            OF_THE_RELEASE[RELEASE],
+            *((a_state_that_real_collaborators_send_though_it_stays_at_its_site_is_dropped,) if UNTIL_18 else ()),
+            *(() if UNTIL_16 else (collaborators_of_ours_that_begin_in_the_last_round_take_the_state_from_the_model,)),
             our_collaborators_and_the_real_aggregator_without_a_declared_state_end_with_the_same_model)
 finally:
     close_beside()
