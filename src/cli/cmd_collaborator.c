@@ -148,8 +148,7 @@ static vouch_code load_runner(client *c, const values *v, vouch_error *err)
         rc = vch_runner_file_read(v->task_runner, &c->runner_file, err);
     if (rc == VOUCH_OK)
         rc = open_runner(c, path, &faults, err);
-    for (size_t i = 0; i < faults.count; i++)
-        (void)fprintf(c->rt->err, "%s\n", faults.item[i].text);
+    vch_command_faults(c->rt, &faults);
     if (rc == VOUCH_E_NOT_FOUND || rc == VOUCH_E_IO) /* a missing data file is configuration */
         return vouch_wrap(err, VOUCH_E_CONFIG, "the data of '%s'", c->site_options.name);
     return rc;

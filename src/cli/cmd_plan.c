@@ -232,8 +232,7 @@ static vouch_code make_model(const vch_runtime *rt, const vch_runner_options *ho
     char dir[VCH_PATH_SIZE];
     vch_pipeline_for(view, view->aggregator_uuid, &pipeline);
     vouch_code rc = vch_runner_initial_model(how, &faults, &model, err);
-    for (size_t i = 0; i < faults.count; i++)
-        (void)fprintf(rt->err, "%s\n", faults.item[i].text);
+    vch_command_faults(rt, &faults);
     if (rc == VOUCH_OK && given != NULL)
         rc = take_model(given, view, &pipeline, &model, err);
     if (rc == VOUCH_OK)

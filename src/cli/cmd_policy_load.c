@@ -146,9 +146,7 @@ static vouch_code check(const vch_runtime *rt, const char *path, const vch_buffe
     VCH_SCOPED(vch_attestation_file_drop) vch_attestation_file *file = NULL;
     vouch_code rc =
         vch_attestation_file_parse(vch_buffer_span(text), path, NULL, &faults, &file, err);
-    for (size_t i = 0; i < faults.count; i++)
-        (void)fprintf(rt->err, "%s%s\n", faults.item[i].warning ? "warning: " : "",
-                      faults.item[i].text);
+    vch_command_faults(rt, &faults);
     return rc;
 }
 

@@ -87,8 +87,7 @@ static vouch_code rotate(const vch_runtime *rt, const values *v, vch_rotate_resu
         rc = vch_secure_heap_start(err);
     if (rc == VOUCH_OK)
         rc = vch_verifyd_config_read(v->config, &faults, &config, err);
-    for (size_t i = 0; i < faults.count; i++)
-        (void)fprintf(rt->err, "%s\n", faults.item[i].text);
+    vch_command_faults(rt, &faults);
     vch_faults_done(&faults);
     const vch_rotate_options o = { config, v->ahead_s, vch_clock_unix_s() };
     return rc == VOUCH_OK ? vch_verifyd_rotate(&o, out, err) : rc;

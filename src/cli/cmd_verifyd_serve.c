@@ -45,8 +45,7 @@ static vouch_code read_config(const vch_runtime *rt, const char *path, vch_verif
 {
     vch_faults faults = { 0 };
     vouch_code rc = vch_verifyd_config_read(path, &faults, out, err);
-    for (size_t i = 0; i < faults.count; i++)
-        (void)fprintf(rt->err, "%s\n", faults.item[i].text);
+    vch_command_faults(rt, &faults);
     vch_faults_done(&faults);
     return rc;
 }

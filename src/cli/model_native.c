@@ -54,8 +54,7 @@ vouch_code vch_model_save_native(const vch_runtime *rt, const vch_runner_options
         rc = vch_path_join(s.dir, base_name(output), written, err);
     if (rc == VOUCH_OK)
         rc = vch_runner_save(runner, model, written, &faults, &saved, err);
-    for (size_t i = 0; i < faults.count; i++)
-        (void)fprintf(rt->err, "%s\n", faults.item[i].text);
+    vch_command_faults(rt, &faults);
     if (rc == VOUCH_OK && saved)
         rc = take_what_is_there(&s, written, output, err);
     if (rc == VOUCH_OK)

@@ -26,11 +26,7 @@ vouch_code vch_cli_plan_load(const vch_runtime *rt, const vch_plan_options *opti
         source.host_name = host;
     }
     rc = vch_plan_load(options->plan, options->cols, &source, &faults, out, err);
-    for (size_t i = 0; i < faults.count; i++)
-        (void)fprintf(rt->err, "%s%s\n", faults.item[i].warning ? "warning: " : "",
-                      faults.item[i].text);
-    if (faults.more > 0)
-        (void)fprintf(rt->err, "... and %zu more\n", faults.more);
+    vch_command_faults(rt, &faults);
     return rc;
 }
 

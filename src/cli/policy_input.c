@@ -15,13 +15,6 @@ void vch_policy_input_drop(vch_policy_input *input)
     *input = (vch_policy_input) { 0 };
 }
 
-static void print_faults(const vch_runtime *rt, const vch_faults *faults)
-{
-    for (size_t i = 0; i < faults->count; i++)
-        (void)fprintf(rt->err, "%s%s\n", faults->item[i].warning ? "warning: " : "",
-                      faults->item[i].text);
-}
-
 static bool is_federation(const char *path, vouch_span text)
 {
     VCH_SCOPED(vch_yaml_drop) vch_yaml *doc = NULL;
@@ -52,6 +45,6 @@ vouch_code vch_policy_input_read(const vch_runtime *rt, const char *path, vch_po
     if (rc != VOUCH_OK)
         return vouch_wrap(err, rc, "--policy");
     rc = vch_policy_input_parse(path, vch_buffer_span(&text), &faults, out, err);
-    print_faults(rt, &faults);
+    vch_command_faults(rt, &faults);
     return rc;
 }

@@ -283,6 +283,20 @@ static int status_of(vouch_code code)
     return VCH_EXIT_FAULT;
 }
 
+void vch_command_faults(const vch_runtime *rt, const vch_faults *faults)
+{
+    for (size_t i = 0; i < faults->count; i++) {
+        const vch_fault *fault = &faults->item[i];
+        bool said_by_error = faults->errors == 1 && strlen(fault->text) < VOUCH_ERROR_TEXT;
+        if (fault->warning)
+            (void)fprintf(rt->err, "warning: %s\n", fault->text);
+        else if (!said_by_error)
+            (void)fprintf(rt->err, "%s\n", fault->text);
+    }
+    if (faults->more > 0)
+        (void)fprintf(rt->err, "... and %zu more\n", faults->more);
+}
+
 int vch_command_fail(const vch_runtime *rt, const char *command, vouch_code code,
                      const vouch_error *err)
 {

@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "config/faults.h"
 #include "config/options.h"
 #include "vouch/error.h"
 
@@ -96,6 +97,12 @@ int vch_command_run(vch_runtime *rt, const vch_usage *usage, int argc, char *arg
  * answer did not fit into the buffer.
  */
 int vch_command_answer(const vch_runtime *rt, const char *command, vch_buffer *answer, int status);
+
+/*
+ * Print what is wrong with a file on rt->err, a line each: every warning, and every error where
+ * there are several. The only one stands in the vouch_error that the command fails with.
+ */
+void vch_command_faults(const vch_runtime *rt, const vch_faults *faults);
 
 /* Print "COMMAND: the whole chain of `err`" on rt->err; the exit status that fits `code`. */
 int vch_command_fail(const vch_runtime *rt, const char *command, vouch_code code,
