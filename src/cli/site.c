@@ -4,19 +4,9 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "config/yaml.h"
 #include "crypto/rand.h"
 #include "host/environment.h"
 #include "host/file.h"
-
-static void print_faults(const vch_runtime *rt, const vch_faults *faults)
-{
-    for (size_t i = 0; i < faults->count; i++)
-        (void)fprintf(rt->err, "%s%s\n", faults->item[i].warning ? "warning: " : "",
-                      faults->item[i].text);
-    if (faults->more > 0)
-        (void)fprintf(rt->err, "... and %zu more\n", faults->more);
-}
 
 /* A file that a participant was told to use and cannot read is a wrong setting of its own. */
 static vouch_code as_configuration(vouch_code rc, const char *what, vouch_error *err)
@@ -42,7 +32,7 @@ static vouch_code read_plan(const vch_site_options *o, vch_site *site, vouch_err
                                      .federation_uuid = o->federation_uuid,
                                      .task_group = o->task_group };
     rc = vch_plan_load(o->plan_path, o->cols_path, &source, &faults, &site->plan, err);
-    print_faults(o->rt, &faults);
+    vch_command_faults(o->rt, &faults);
     if (rc == VOUCH_OK)
         site->view = vch_plan_look(site->plan);
     return as_configuration(rc, "the plan", err);
@@ -79,7 +69,7 @@ static vouch_code read_attestation(const vch_site_options *o, vch_site *site, vo
     }
     VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
     vouch_code rc = vch_site_attestation_load(o, path, &faults, &site->attestation, err);
-    print_faults(o->rt, &faults);
+    vch_command_faults(o->rt, &faults);
     return as_configuration(rc, "what the federation agreed on", err);
 }
 
@@ -114,57 +104,20 @@ static vouch_code find_name(const vch_site_options *o, vch_site *site, vouch_err
     return VOUCH_OK;
 }
 
-/* The plan's flag of one role: given, and what it says. */
-static bool plan_flag(const vch_site *site, const char *section, bool *out)
+static vouch_code check_attested(const vch_site_options *o, vch_site *site, vouch_error *err)
 {
-    const vch_yaml_node *node = vch_yaml_get(vch_plan_document(site->plan), section);
-    if (node != NULL)
-        node = vch_yaml_get(node, "settings");
-    if (node != NULL)
-        node = vch_yaml_get(node, "enable_remote_attestation");
-    return node != NULL && vch_yaml_to_bool(node, out);
-}
-
-/* docs/protocol.md section 2: given in both files, the flags must agree. */
-static vouch_code check_flag(const vch_site *site, const char *section, bool in_file,
-                             vouch_error *err)
-{
-    bool in_plan = false;
-    if (!plan_flag(site, section, &in_plan))
-        return VOUCH_OK;
-    if (site->attestation == NULL && in_plan)
-        return vouch_fail(err, VOUCH_E_CONFIG,
-                          "the plan says %s.settings.enable_remote_attestation: true, but %s is "
-                          "missing: participants, measurements and the verifier stand there",
-                          section, VCH_SITE_ATTESTATION);
-    if (site->attestation != NULL && in_plan != in_file)
-        return vouch_fail(err, VOUCH_E_CONFIG,
-                          "the plan says %s.settings.enable_remote_attestation: %s, and "
-                          "attestation.yaml says the opposite",
-                          section, in_plan ? "true" : "false");
-    return VOUCH_OK;
-}
-
-static vouch_code check_flags(vch_site *site, vouch_error *err)
-{
+    VCH_SCOPED(vch_faults_done) vch_faults faults = { 0 };
     const vch_federation *f =
         site->attestation == NULL ? NULL : vch_attestation_file_federation(site->attestation);
-    vouch_code rc = check_flag(site, "aggregator", f != NULL && f->aggregator_attested, err);
-    if (rc == VOUCH_OK)
-        rc = check_flag(site, "collaborator", f != NULL && f->collaborator_attested, err);
-    if (rc != VOUCH_OK || f == NULL)
-        return rc;
-    const vch_member *member = vch_federation_member(f, site->name);
-    site->attested = member != NULL && member->attested;
-    if (f->aggregator_attested && site->view->agg_addr_was_auto)
-        return vouch_fail(err, VOUCH_E_CONFIG,
-                          "network.settings.agg_addr is auto: the host's name would choose the "
-                          "attested aggregator's certificate; name the address in the plan");
-    if (site->view->single_col_cert_common_name[0] != '\0')
-        return vouch_fail(err, VOUCH_E_CONFIG,
-                          "single_col_cert_common_name cannot be used with attestation: "
-                          "attestation.yaml pins a key to each name");
-    return VOUCH_OK;
+    vch_plan_attested said = { 0 };
+    if (f != NULL) {
+        const vch_member *member = vch_federation_member(f, site->name);
+        said = (vch_plan_attested) { f->aggregator_attested, f->collaborator_attested };
+        site->attested = member != NULL && member->attested;
+    }
+    vouch_code rc = vch_plan_check_attested(site->plan, f == NULL ? NULL : &said, &faults, err);
+    vch_command_faults(o->rt, &faults);
+    return rc;
 }
 
 vouch_code vch_site_read(const vch_site_options *options, vch_site *out, vouch_error *err)
@@ -176,7 +129,7 @@ vouch_code vch_site_read(const vch_site_options *options, vch_site *out, vouch_e
     if (rc == VOUCH_OK)
         rc = find_name(options, &site, err);
     if (rc == VOUCH_OK)
-        rc = check_flags(&site, err);
+        rc = check_attested(options, &site, err);
     if (rc == VOUCH_OK && options->secure && !site.attested)
         rc = vouch_fail(err, VOUCH_E_CONFIG,
                         "--secure: '%s' is not attested; plan/attestation.yaml is where it is made "

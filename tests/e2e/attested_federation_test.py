@@ -320,7 +320,8 @@ def flags_that_contradict_each_other_are_refused():
                                  "    rounds_to_train: 2\n    enable_remote_attestation: true\n"))
     status, text = run_to_its_end(AGGREGATOR, {})
     plan.write_text(kept)
-    assert status == 2 and "says the opposite" in text, (status, text)
+    place = f"plan/plan.yaml:{kept[:kept.index('rounds_to_train')].count(chr(10)) + 2}:"
+    assert status == 2 and "attestation.yaml says false" in text and place in text, (status, text)
 
 
 def an_attested_aggregator_needs_a_named_address():
@@ -330,7 +331,8 @@ def an_attested_aggregator_needs_a_named_address():
     plan.write_text(kept.replace("agg_addr: localhost", "agg_addr: auto"))
     status, text = run_to_its_end(AGGREGATOR, {})
     plan.write_text(kept)
-    assert status == 2 and "agg_addr is auto" in text, (status, text)
+    place = f"plan/plan.yaml:{kept[:kept.index('agg_addr')].count(chr(10)) + 1}:"
+    assert status == 2 and "agg_addr is auto" in text and place in text, (status, text)
 
 
 def one_certificate_for_all_is_refused_whoever_is_attested():
@@ -344,7 +346,8 @@ def one_certificate_for_all_is_refused_whoever_is_attested():
                                          "    rounds_to_train: 2\n    single_col_cert_common_name: all\n"))
             status, text = run_to_its_end(name, {})
             plan.write_text(kept)
-            assert status == 2 and "common_name cannot be used with attestation" in text, (status, text)
+            place = f"plan/plan.yaml:{kept[:kept.index('rounds_to_train')].count(chr(10)) + 2}:"
+            assert status == 2 and "pins a key to each name" in text and place in text, (status, text)
 
 
 try:

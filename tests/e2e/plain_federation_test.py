@@ -325,7 +325,8 @@ def enabled_but_not_configured_never_goes_on_without():
     plan = (agg / "plan/plan.yaml").read_text()
     (agg / "plan/plan.yaml").write_text(
         plan.replace("    rounds_to_train: 4\n", "    rounds_to_train: 4\n    enable_remote_attestation: true\n"))
-    expect_fault(["aggregator", "start"], agg, r"enable_remote_attestation: true", r"plan/attestation\.yaml is missing")
+    expect_fault(["aggregator", "start"], agg, r"plan/plan\.yaml:8:\d+: enable_remote_attestation is true",
+                 r"plan/attestation\.yaml is missing")
     (agg / "plan/plan.yaml").write_text(plan)
     expect_fault(["aggregator", "start", "--secure"], agg, r"--secure: .*not attested")
     expect_fault(["collaborator", "start", "-n", "col1", "-s"], ENV["col1"], r"--secure: .*not attested")

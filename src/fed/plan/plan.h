@@ -163,14 +163,20 @@ typedef struct vch_plan_view {
 
 const vch_plan_view *vch_plan_look(const vch_plan *p);
 
+/* Which roles attestation.yaml enables. */
+typedef struct vch_plan_attested {
+    bool aggregator, collaborator;
+} vch_plan_attested;
+
 /*
- * Hold the plan against what attestation.yaml enables: flags that stand in both must agree, an
- * attested role goes with no single_col_cert_common_name, an attested aggregator not with `agg_addr:
- * auto`. Faults name the plan's lines; VOUCH_E_CONFIG if there is one.
+ * Hold the plan against attestation.yaml (NULL: there is none): flags that stand in both must agree,
+ * and a flag alone enables nothing; single_col_cert_common_name goes with no such file, `agg_addr:
+ * auto` with no attested aggregator. Faults name the plan's lines; VOUCH_E_CONFIG if there is one.
+ * docs/protocol.md section 2.
  */
-VOUCH_MUST_CHECK vouch_code vch_plan_check_attested(const vch_plan *p, bool aggregator,
-                                                    bool collaborator, vch_faults *faults,
-                                                    vouch_error *err);
+VOUCH_MUST_CHECK vouch_code vch_plan_check_attested(const vch_plan *p,
+                                                    const vch_plan_attested *said,
+                                                    vch_faults *faults, vouch_error *err);
 
 /* opt_treatment is CONTINUE_GLOBAL, and the initial model has no optimiser's state: say so at the
  * plan's line. */

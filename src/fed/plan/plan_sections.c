@@ -505,25 +505,39 @@ vouch_code vch_plan_read_sections(vch_plan *p, vch_faults *faults, vouch_error *
 }
 
 static void check_agreement(const vch_plan *p, const char *section, bool given, bool plan,
-                            bool enabled, vch_faults *faults)
+                            const bool *enabled, vch_faults *faults)
 {
     const vch_yaml_node *node =
         vch_yaml_get(vch_plan_settings(p, section), "enable_remote_attestation");
-    if (given && plan != enabled)
+    if (given && plan && enabled == NULL)
+        vch_faults_at(faults, node,
+                      "enable_remote_attestation is true, but plan/attestation.yaml is missing: "
+                      "participants, measurements and the verifier stand there");
+    else if (given && enabled != NULL && plan != *enabled)
         vch_faults_at(faults, node, "enable_remote_attestation is %s, attestation.yaml says %s",
-                      plan ? "true" : "false", enabled ? "true" : "false");
+                      plan ? "true" : "false", *enabled ? "true" : "false");
 }
 
-vouch_code vch_plan_check_attested(const vch_plan *p, bool aggregator, bool collaborator,
+static void refuse_pinned_single_cn(const vch_plan *p, vch_faults *faults)
+{
+    const vch_yaml_node *node =
+        vch_yaml_get(vch_plan_settings(p, "aggregator"), "single_col_cert_common_name");
+    if (p->view.single_col_cert_common_name[0] != '\0')
+        vch_faults_at(faults, node,
+                      "single_col_cert_common_name gives all collaborators one certificate; "
+                      "attestation.yaml pins a key to each name");
+}
+
+vouch_code vch_plan_check_attested(const vch_plan *p, const vch_plan_attested *said,
                                    vch_faults *faults, vouch_error *err)
 {
     const vch_plan_view *v = &p->view;
-    check_agreement(p, "aggregator", v->attest_aggregator_given, v->attest_aggregator, aggregator,
-                    faults);
+    check_agreement(p, "aggregator", v->attest_aggregator_given, v->attest_aggregator,
+                    said == NULL ? NULL : &said->aggregator, faults);
     check_agreement(p, "collaborator", v->attest_collaborator_given, v->attest_collaborator,
-                    collaborator, faults);
-    refuse_attested_single_cn(p, "aggregator", "aggregator", aggregator, faults);
-    refuse_attested_single_cn(p, "collaborator", "collaborator", collaborator, faults);
-    refuse_attested_auto(p, aggregator, faults);
+                    said == NULL ? NULL : &said->collaborator, faults);
+    if (said != NULL)
+        refuse_pinned_single_cn(p, faults);
+    refuse_attested_auto(p, said != NULL && said->aggregator, faults);
     return vch_faults_check(faults, err);
 }

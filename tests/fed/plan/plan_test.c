@@ -343,25 +343,34 @@ static void a_federation_uuid_may_be_given(void **state)
 static void attestation_is_held_against_the_plan(void **state)
 {
     (void)state;
+    static const vch_plan_attested both = { true, true };
+    static const vch_plan_attested only_aggregator = { true, false };
+    static const vch_plan_attested only_collaborator = { false, true };
+    static const vch_plan_attested nobody = { false, false };
     static const struct {
         const char *line;
         size_t number;
-        bool aggregator, collaborator;
-        const char *says; /* NULL: accepted */
+        const vch_plan_attested *said; /* NULL: no attestation.yaml */
+        const char *says;              /* NULL: accepted */
     } cases[] = {
-        { "    rounds_to_train: 3", 7, true, true, NULL },
-        { "    enable_remote_attestation: true", 7, true, true, NULL },
-        { "    enable_remote_attestation: true", 7, false, true, "attestation.yaml says false" },
-        { "    enable_remote_attestation: false", 7, true, true, "attestation.yaml says true" },
-        { COLLABORATOR("true"), 8, true, true, NULL },
-        { COLLABORATOR("true"), 8, true, false, "attestation.yaml says false" },
-        { COLLABORATOR("false"), 8, true, true, "attestation.yaml says true" },
-        { "    single_col_cert_common_name: all", 7, false, false, NULL },
-        { "    single_col_cert_common_name: all", 7, true, false, "attested aggregator" },
-        { "    single_col_cert_common_name: all", 7, false, true, "attested collaborator" },
-        { "    single_col_cert_common_name: ''", 7, true, true, NULL },
-        { "    agg_addr: auto", 14, true, true, "agg_addr is auto" },
-        { "    agg_addr: auto", 14, false, true, NULL },
+        { "    rounds_to_train: 3", 7, &both, NULL },
+        { "    enable_remote_attestation: true", 7, &both, NULL },
+        { "    enable_remote_attestation: true", 7, &only_collaborator,
+          "attestation.yaml says false" },
+        { "    enable_remote_attestation: false", 7, &both, "attestation.yaml says true" },
+        { "    enable_remote_attestation: false", 7, NULL, NULL },
+        { "    enable_remote_attestation: true", 7, NULL, "attestation.yaml is missing" },
+        { COLLABORATOR("true"), 8, &both, NULL },
+        { COLLABORATOR("true"), 8, &only_aggregator, "attestation.yaml says false" },
+        { COLLABORATOR("false"), 8, &both, "attestation.yaml says true" },
+        { COLLABORATOR("true"), 8, NULL, "attestation.yaml is missing" },
+        { "    single_col_cert_common_name: all", 7, NULL, NULL },
+        { "    single_col_cert_common_name: all", 7, &nobody, "pins a key to each name" },
+        { "    single_col_cert_common_name: all", 7, &only_aggregator, "pins a key to each name" },
+        { "    single_col_cert_common_name: ''", 7, &both, NULL },
+        { "    agg_addr: auto", 14, &both, "agg_addr is auto" },
+        { "    agg_addr: auto", 14, &only_collaborator, NULL },
+        { "    agg_addr: auto", 14, NULL, NULL },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         vouch_error err = { 0 };
@@ -369,8 +378,7 @@ static void attestation_is_held_against_the_plan(void **state)
         vch_plan *p = NULL;
         vch_buffer text = with_line(good_plan, cases[i].number, cases[i].line);
         CHECK_OK(parse_plan(vch_buffer_span(&text), three_cols, &faults, &p, &err), &err);
-        vouch_code rc =
-            vch_plan_check_attested(p, cases[i].aggregator, cases[i].collaborator, &faults, &err);
+        vouch_code rc = vch_plan_check_attested(p, cases[i].said, &faults, &err);
         CHECK(rc == (cases[i].says == NULL ? VOUCH_OK : VOUCH_E_CONFIG));
         const char *last = faults.count == 0 ? "" : faults.item[faults.count - 1].text;
         if (cases[i].says != NULL)
