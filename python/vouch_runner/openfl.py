@@ -27,11 +27,30 @@ def _class(template):
     return getattr(importlib.import_module(module), name)
 
 
+def _first_path():
+    """The first data path in plan/data.yaml, or None."""
+    try:
+        with open("plan/data.yaml") as file:
+            lines = [line.strip() for line in file]
+    except FileNotFoundError:
+        lines = []
+    return next((line.split(",", 1)[1].strip() for line in lines if "," in line and not line.startswith("#")), None)
+
+
 class OpenFLTaskRunner(TaskRunner):
+    def _data_loader(self):
+        """For the initial model no data are needed, but a loader that wants some gets them as `fx plan initialize` does."""
+        make = _class(self.data_template)
+        try:
+            return make(data_path=self.path, **self.data_settings)
+        except Exception:
+            path = _first_path()
+            if self.path is not None or path is None:
+                raise
+        return make(data_path=path, **self.data_settings)
+
     def initial_model(self):
-        loader_settings = {k: v for k, v in self.data_settings.items()}
-        loader = _class(self.data_template)(data_path=self.path, **loader_settings)
-        self.runner = _class(self.template)(data_loader=loader, **self.settings)
+        self.runner = _class(self.template)(data_loader=self._data_loader(), **self.settings)
         self.runner.set_optimizer_treatment(self.opt_treatment)
         self.runner.initialize_tensorkeys_for_functions()
         self.takes_optimizer = self.opt_treatment == "CONTINUE_GLOBAL"

@@ -82,7 +82,9 @@ static const vch_option initialize_options[] = {
       .kind = VCH_OPTION_TEXT,
       .offset = offsetof(values, init_model),
       .argument = "FILE",
-      .help = "begin with this model, in its round: a .pbuf of the same tensors" },
+      .help =
+          "begin with this model, in its round: a .pbuf of the same tensors; an optimiser's state "
+          "that the plan shares is added" },
     { .name = "install_reqs",
       .letter = 'r',
       .kind = VCH_OPTION_TEXT,
