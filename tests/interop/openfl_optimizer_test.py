@@ -243,6 +243,30 @@ def collaborators_of_ours_that_begin_in_the_last_round_take_the_state_from_the_m
     assert alike(site / "save/final.pbuf", ENV["ours"] / "save/final.pbuf") == 9
 
 
+SAVED = """
+import sys, torch
+from openfl.protocols import utils
+from openfl.pipelines import NoCompressionPipeline
+want = utils.deconstruct_model_proto(utils.load_proto(sys.argv[1]), NoCompressionPipeline())[0]
+ours, theirs = map(torch.load, sys.argv[2:])
+assert sorted(ours) == sorted(theirs) == ['model_state_dict', 'optimizer_state_dict'], (list(ours), list(theirs))
+for name in ('layer.weight', 'layer.bias'):
+    for saved in (ours, theirs):
+        assert saved['model_state_dict'][name].numpy().tobytes() == want[name].tobytes(), name
+"""
+
+
+def a_model_is_saved_as_openfls_own_runner_for_pytorch_has_it():
+    """The state that travels beside it is no part of that."""
+    ours, theirs = ENV["ours"], ENV["real-ours"][0]
+    said = ours.run("vouch", "model", "save", "-i", "save/final.pbuf", "-o", "model.pt", *OUR_RELEASE)
+    assert "model.pt: saved by the task runner" in said, said
+    fx = Site(theirs.directory, ENV["fx"].parent)
+    fx.run("fx", "model", "save", "-i", "save/last.pbuf", "-o", "model.pt", environment=ENV["torch"])
+    fx.run("python", "-c", SAVED, theirs / "save/last.pbuf", ours / "model.pt", theirs / "model.pt",
+           environment=ENV["torch"])
+
+
 def a_state_that_real_collaborators_send_though_it_stays_at_its_site_is_dropped():
     """The real aggregator wants it of all or none: with one collaborator of each kind it comes to the same model."""
     site = copy_of(ENV["plain"], "reset", treatment="RESET")
@@ -273,7 +297,8 @@ try:
             real_collaborators_and_our_aggregator_end_with_the_real_ones_model_and_state_bit_for_bit,
             *((a_state_that_real_collaborators_send_though_it_stays_at_its_site_is_dropped,) if UNTIL_18 else ()),
             *(() if UNTIL_16 else (collaborators_of_ours_that_begin_in_the_last_round_take_the_state_from_the_model,)),
-            our_collaborators_and_the_real_aggregator_without_a_declared_state_end_with_the_same_model)
+            our_collaborators_and_the_real_aggregator_without_a_declared_state_end_with_the_same_model,
+            a_model_is_saved_as_openfls_own_runner_for_pytorch_has_it)
 finally:
     close_beside()
     shutil.rmtree(STAGE, ignore_errors=True)
