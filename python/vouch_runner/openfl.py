@@ -106,8 +106,7 @@ class OpenFLTaskRunner(TaskRunner):
         return {"train": self.runner.get_train_data_size(), "validate": self.runner.get_valid_data_size()}
 
     def save_native(self, model, path):
-        tensors = {name: values for name, values in {**self.kept, **model}.items() if not name.startswith(OPTIMIZER)}
-        self.runner.set_tensor_dict(tensors, with_opt_vars=False)
+        self.runner.set_tensor_dict({**self.kept, **model}, with_opt_vars=False)
         self.runner.save_native(pathlib.Path(path))
 
     def can_save(self):
