@@ -255,6 +255,17 @@ def a_runner_without_its_program_is_told_before_anything_starts():
     assert done.returncode == 2 and "/nonexistent/python" in done.stderr, done
 
 
+def data_that_a_runner_cannot_read_are_a_wrong_setting():
+    (ENV["col1"] / "plan/plan.yaml").write_text(plan_of(EXAMPLE))
+    data = ENV["col1"] / "plan/data.yaml"
+    kept = data.read_text()
+    data.write_text("col1,data/nothing.csv\n")
+    done = subprocess.run([PROGRAMS / "vouch", "collaborator", "start", "-n", "col1"], cwd=ENV["col1"].directory,
+                          capture_output=True, text=True, timeout=60)
+    data.write_text(kept)
+    assert done.returncode == 2 and "the task runner says: FileNotFoundError" in done.stderr, done
+
+
 try:
     tap.run(a_workspace_of_the_template_goes_to_all_and_is_certified,
             the_initial_model_comes_from_the_child_without_data,
@@ -267,6 +278,7 @@ try:
             a_dead_a_hung_and_a_failing_child_fail_their_task_and_the_federation_goes_on,
             a_child_that_wants_more_memory_than_the_plan_allows_is_refused_it,
             ctrl_c_ends_a_collaborator_in_the_middle_of_a_task_and_its_child_with_it,
-            a_runner_without_its_program_is_told_before_anything_starts)
+            a_runner_without_its_program_is_told_before_anything_starts,
+            data_that_a_runner_cannot_read_are_a_wrong_setting)
 finally:
     shutil.rmtree(STAGE, ignore_errors=True)

@@ -90,12 +90,12 @@ static void put_text(char *out, size_t size, const char *text)
     (void)snprintf(out, size, "%s", text);
 }
 
-/* The child's own words for why it cannot: VOUCH_E_REFUSED. */
+/* The child's own words for why it cannot start: its program, its data or its settings are wrong. */
 static vouch_code refused(const vch_json *m, vouch_error *err)
 {
     const char *text = NULL;
     vouch_code rc = vch_json_get_string(m, "message", &text, err);
-    return rc == VOUCH_OK ? vouch_fail(err, VOUCH_E_REFUSED, "the task runner says: %.200s", text)
+    return rc == VOUCH_OK ? vouch_fail(err, VOUCH_E_CONFIG, "the task runner says: %.200s", text)
                           : rc;
 }
 

@@ -51,7 +51,7 @@ typedef struct vch_process_ready {
 } vch_process_ready;
 
 /* `out` is zeroed by the caller. Fails with VOUCH_E_FORMAT, _LIMIT, _UNSUPPORTED (another version),
- * _MEMORY, VOUCH_E_REFUSED (the child says that it cannot). */
+ * _MEMORY, VOUCH_E_CONFIG (the child says that it cannot). */
 VOUCH_MUST_CHECK vouch_code vch_process_ready_read(vouch_span line, vch_process_ready *out,
                                                    vouch_error *err);
 

@@ -80,7 +80,7 @@ static const struct {
       "],\"bytes\":24,\"more\":1}",
       VOUCH_E_FORMAT },
     { "saves is no boolean", SAVES("1"), VOUCH_E_FORMAT },
-    { "it says that it cannot", "{\"type\":\"error\",\"message\":\"no data\"}", VOUCH_E_REFUSED },
+    { "it says that it cannot", "{\"type\":\"error\",\"message\":\"no data\"}", VOUCH_E_CONFIG },
 };
 
 static void a_ready_message_that_is_not_exactly_one_is_refused(void **state)
