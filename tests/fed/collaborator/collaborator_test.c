@@ -200,6 +200,15 @@ static void an_aggregator_that_was_set_back_is_refused(void **state)
     expect_refusal(&(step) { .round = -1, .task = "train" }, "is in round -1");
 }
 
+static void a_round_that_there_cannot_be_is_refused(void **state)
+{
+    static const step steps[] = { { .round = -1, .task = "train" } };
+    (void)state;
+    scene s = { 0 };
+    CHECK(PLAY(&s, steps) == VOUCH_E_REFUSED);
+    CHECK(s.asked == 1 && s.ran == 0);
+}
+
 static void a_task_that_is_not_the_plans_is_refused(void **state)
 {
     (void)state;
@@ -253,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(it_works_until_it_is_told_to_quit),
         TEST(an_aggregator_that_was_set_back_is_refused),
+        TEST(a_round_that_there_cannot_be_is_refused),
         TEST(a_task_that_is_not_the_plans_is_refused),
         TEST(what_the_aggregator_refuses_ends_it),
         TEST(any_other_status_is_waited_out),
