@@ -25,13 +25,13 @@ class Stage:
                                  self.directory / "platform/root.pem", "--collateral-dir",
                                  self.directory / "platform/collateral")
 
-    def write_attestation(self, site, **federation):
+    def write_attestation(self, site, names=NAMES, **federation):
         """attestation.yaml of an attested aggregator and stock collaborators, in the aggregator's workspace."""
         measured = self.desk.run("vouch-sim", "measure", "--json", "--", self.programs / "vouch")
         members = [{"name": "aggregator", "role": "aggregator",
                     "enrolment": spki_digest(site / "cert/server/agg_localhost.crt")}]
         members += [{"name": n, "role": "collaborator", "attested": False,
-                     "enrolment": spki_digest(site / f"cert/client/col_{n}.crt")} for n in NAMES]
+                     "enrolment": spki_digest(site / f"cert/client/col_{n}.crt")} for n in names]
         said = {"id": new_federation_id(), "from": "2020-01-01T00:00:00Z",
                 "enable": {"aggregator": True, "collaborator": False},
                 "initial_model": hashlib.sha256((site / "save/init.pbuf").read_bytes()).hexdigest(),
@@ -66,8 +66,8 @@ class Stage:
         """The root that the collaborators pin comes out of the verified passport, not from the host."""
         ours = Site(site.directory, self.programs)
         ours.run("vouch", "passport", "verify", site / "reports/aggregator_passport.json", "--policy",
-                 "plan/attestation.yaml", "--export-root", self.directory / "root.pem")
-        return self.directory / "root.pem"
+                 "plan/attestation.yaml", "--export-root", site / "root.pem")
+        return site / "root.pem"
 
     def renew(self, aggregator):
         """Ask for another certificate and leaf (SIGHUP, as an operator would) and wait until they serve."""

@@ -270,7 +270,8 @@ def until_it_listens(process, site, seconds=120):
 
 
 def play(aggregator, collaborators, seconds=600, environment=None):
-    """One federation to its end, each as in start(). Returns the aggregator's process."""
+    """One federation to its end, each as in start(). Returns the aggregator's process. Nobody knocks before it listens:
+    until 1.7 a client that did may never connect again (docs/openfl.md), and a real aggregator takes seconds."""
     with contextlib.ExitStack() as stack:
         running = [stack.enter_context(start([aggregator], environment)[0])]
         until_it_listens(running[0], aggregator[1])

@@ -8,6 +8,7 @@ usage: openfl_release_test.py DIRECTORY-OF-PROGRAMS BUILD RELEASE [PART-OF-A-TES
 """
 import concurrent.futures
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -35,6 +36,7 @@ OUR_RELEASE = ("--openfl-release", RELEASE)
 BESIDE = concurrent.futures.ThreadPoolExecutor(16)
 THEIRS = "real collaborators, our aggregator"
 OURS = "our collaborators, real aggregator"
+IN_A_GROUP = "three real collaborators in a static group, our aggregator"
 EXACT = "bit for bit as the real aggregator"
 PACKAGE = peer.HERE.parent.parent / "python"
 # How far a saved model may be from the uncompressed one, and the accuracy that is left after three rounds: RandomShift
@@ -47,10 +49,11 @@ ENDS = ("1.5.1", "1.9")
 EVERYONE = "everyone"  # the common name, where all have one certificate
 PIPELINES = {"RandomShiftPipeline": (1e-3, 0.8), "KCPipeline": (0.5, 0.7), "SKCPipeline": (0.95, 0.3),
              "STCPipeline": (1.05, 0.15), EDEN: (0.03, 0.8)}
-# Until 1.7 a client may never connect again (docs/openfl.md): the more of them wait for a start, the likelier. And
-# `workspace create` installs its template's packages.
+BUT_EDEN = [p for p in PIPELINES if p != EDEN]
+# Until 1.7 `workspace create` installs its template's packages.
 SINCE_17, SINCE_18 = peer.number(RELEASE) >= (1, 7), peer.number(RELEASE) >= (1, 8)
 ENV = {}
+STANDING = contextlib.ExitStack()
 
 
 def log_of(site, who):
@@ -272,12 +275,12 @@ def until_saved(rounds):
     return rounds if peer.number(RELEASE) < (1, 7) else rounds + 1
 
 
-def start_beside(label, site, collaborators, environment=None, rounds=3, **plan):
+def start_beside(label, site, collaborators, rounds=3, play=peer.play, **plan):
     """A run with a real aggregator."""
     other = peer.copy_of(site, STAGE / label, release=RELEASE, rounds=until_saved(rounds), **plan)
     if "pipeline" in plan:  # the initial model goes through it, too
         other.run("vouch", "plan", "initialize", *OUR_RELEASE)
-    ENV[label] = other, BESIDE.submit(peer.play, real_aggregator(other), collaborators(other), environment=environment)
+    ENV[label] = other, BESIDE.submit(play, real_aggregator(other), collaborators(other))
 
 
 def with_a_third(site, directory):
@@ -307,9 +310,8 @@ def real_aggregators_start_on_the_same_inputs():
     start_beside("real", ENV["theirs"], real_collaborators)
     start_beside("moving", ENV["theirs"], real_collaborators, rounds=1)
     start_beside("unmoved", ENV["theirs"], real_collaborators, rounds=4)
-    if SINCE_18:
-        ENV["three"] = with_a_third(ENV["theirs"], STAGE / "three")
-        start_beside("real-three", ENV["three"], three_real_collaborators, group=THREE)
+    ENV["three"] = with_a_third(ENV["theirs"], STAGE / "three")
+    start_beside("real-three", ENV["three"], three_real_collaborators, group=THREE)
     start_beside("real-delta", ENV["theirs"], real_collaborators, delta=True)
     if RELEASE in ENDS:
         for name in ("theirs", "ours"):
@@ -319,10 +321,11 @@ def real_aggregators_start_on_the_same_inputs():
     start_beside("real-both", ENV["theirs"], both_kinds)
     start_beside("real-ours", ENV["ours"], our_collaborators, runner=peer.VOUCH)
     start_beside("real-ours-delta", ENV["ours"], our_collaborators, runner=peer.VOUCH, delta=True)
-    for pipeline in [p for p in PIPELINES if p != EDEN or RELEASE in ENDS]:
+    for pipeline in PIPELINES if RELEASE in ENDS else BUT_EDEN:
         with contextlib.suppress(tap.Skip):  # of Eden, which its test will say
-            start_beside(f"real-ours-{pipeline}", ENV["ours"], our_collaborators, environment_of(pipeline),
-                         runner=peer.VOUCH, delta=True, pipeline=pipeline)
+            play = functools.partial(peer.play, environment=environment_of(pipeline))
+            start_beside(f"real-ours-{pipeline}", ENV["ours"], our_collaborators, play=play, runner=peer.VOUCH,
+                         delta=True, pipeline=pipeline)
 
 
 def compare(site, real):
@@ -352,7 +355,7 @@ def real_collaborators_and_our_aggregator_end_with_the_real_ones_model_bit_for_b
 def three_in_a_static_group_end_with_the_real_ones_model_bit_for_bit():
     """With more than two the order of summing matters, and the real aggregator keeps one only there: the group's."""
     against_our_aggregator("three-ours", "real-three", "three", three_real_collaborators, group=THREE)
-    peer.row(RELEASE, "three real collaborators, our aggregator", "plain", "NoCompression", EXACT)
+    peer.row(RELEASE, IN_A_GROUP, "plain", "NoCompression", EXACT)
 
 
 def metric_lines(label):
@@ -441,12 +444,12 @@ def a_real_aggregator_until_1_6_does_not_start_with_one_certificate_for_all():
     assert "'Aggregator' object has no attribute 'logger'" in str(ended), ended
 
 
-def distance(got, exact, pipeline, through_openfl):
-    """Between two saved models. The real OpenFL reads what we wrote through its own pipeline. What itself wrote with
-    an exact zero among the values it may misread (docs/facts/openfl_interop.md section 6), so that is read by hand."""
-    code = ("import gzip, sys, numpy\n"
+def distances(models, exact):
+    """Of saved models, {pipeline: (path, reader)}, from the uncompressed one. What we wrote the real OpenFL reads
+    through its own pipeline. What itself wrote with an exact zero among the values it may misread
+    (docs/facts/openfl_interop.md section 6), so that is read by hand."""
+    code = ("import gzip, sys, numpy, openfl.pipelines\n"
             "from openfl.protocols import utils\n"
-            f"from openfl.pipelines import NoCompressionPipeline, {pipeline}\n"
             "def by_hand(path):\n"
             "    out = {}\n"
             "    for t in utils.load_proto(path).tensors:\n"
@@ -455,61 +458,97 @@ def distance(got, exact, pipeline, through_openfl):
             "        indices = numpy.frombuffer(gzip.decompress(t.data_bytes), numpy.float32).astype(int)\n"
             "        out[t.name] = numpy.array([values[i] for i in range(len(values))])[indices].reshape(shape)\n"
             "    return out\n"
-            "load = lambda path, pipe: utils.deconstruct_model_proto(utils.load_proto(path), pipe)[0]\n"
-            f"got = {'load(sys.argv[1], ' + pipeline + '())' if through_openfl else 'by_hand(sys.argv[1])'}\n"
-            "exact = load(sys.argv[2], NoCompressionPipeline())\n"
+            "def load(path, pipeline):\n"
+            "    how = getattr(openfl.pipelines, pipeline)()\n"
+            "    return utils.deconstruct_model_proto(utils.load_proto(path), how)[0]\n"
+            "exact = load(sys.argv[1], 'NoCompressionPipeline')\n"
             "flat = lambda model: numpy.concatenate([model[n].ravel() for n in sorted(exact)]).astype(float)\n"
-            "print(numpy.linalg.norm(flat(got) - flat(exact)) / numpy.linalg.norm(flat(exact)))\n")
+            "for pipeline, path, reader in zip(*[iter(sys.argv[2:])] * 3):\n"
+            "    got = by_hand(path) if reader == 'by-hand' else load(path, pipeline)\n"
+            "    found = numpy.linalg.norm(flat(got) - flat(exact)) / numpy.linalg.norm(flat(exact))\n"
+            "    print('DISTANCE', pipeline, found)\n")
+    words = [word for pipeline, (path, reader) in models.items() for word in (pipeline, path, reader)]
     python = Site(STAGE / "desk", ENV["fx"].parent)
-    return float(python.run("python", "-c", code, got, exact, environment=environment_of(pipeline)).split()[-1])
+    environment = environment_of(EDEN) if EDEN in models else None
+    said = python.run("python", "-c", code, exact, *words, environment=environment)
+    found = dict(line.split()[1:] for line in said.splitlines() if line.startswith("DISTANCE"))
+    assert sorted(found) == sorted(models), said
+    return {pipeline: float(one) for pipeline, one in found.items()}
 
 
-def say_pipeline(who, pipeline, found, accuracy):
-    peer.row(RELEASE, who, "plain", f"{pipeline.removesuffix('Pipeline')}, deltas",
+def say_pipeline(who, attested_or_not, pipeline, found, accuracy=""):
+    peer.row(RELEASE, who, attested_or_not, f"{pipeline.removesuffix('Pipeline')}, deltas",
              f"{found:.1e} from the uncompressed model{accuracy}")
 
 
-def real_collaborators_and_our_aggregator_through(pipeline):
-    environment, (exact, run), (most, least) = environment_of(pipeline), ENV["real"], PIPELINES[pipeline]
-    run.result()
+@functools.lru_cache
+def initialised(pipeline):
+    """A workspace whose initial model the real fx sent through its own pipeline."""
     site = peer.copy_of(ENV["theirs"], STAGE / pipeline, release=RELEASE, delta=True, pipeline=pipeline)
-    Site(site.directory, ENV["fx"].parent).run("fx", "plan", "initialize", environment=environment)
-    run = peer.play(our_aggregator(site), real_collaborators(site), environment=environment)
-    assert len(run.events("round.finished")) == 3, run.tail()
-    accuracy = float(run.events("round.finished")[-1]["accuracy"])
-    found = distance(site / "save/final.pbuf", exact / "save/last.pbuf", pipeline, True)
-    assert found <= most and accuracy > least, (pipeline, found, accuracy)
-    say_pipeline(THEIRS, pipeline, found, f", accuracy {accuracy:.2f}")
+    Site(site.directory, ENV["fx"].parent).run("fx", "plan", "initialize", environment=environment_of(pipeline))
+    return site
 
 
-def our_collaborators_and_the_real_aggregator_through(pipeline):
-    environment_of(pipeline)
-    (exact, run), (most, _) = ENV["real-ours"], PIPELINES[pipeline]
-    run.result()
-    site, run = ENV[f"real-ours-{pipeline}"]
-    run.result()
-    found = distance(site / "save/last.pbuf", exact / "save/last.pbuf", pipeline,
-                     pipeline in ("RandomShiftPipeline", EDEN))
-    assert found <= most, (pipeline, found)
-    say_pipeline(OURS, pipeline, found, "")
+def plain(label, made_in, environment, **plan):
+    site = peer.copy_of(made_in, STAGE / label, release=RELEASE, **plan)
+    return site, peer.play(our_aggregator(site), real_collaborators(site), environment=environment)
+
+
+def real_collaborators_and_our_aggregator_through(pipelines, run, attested_or_not):
+    """Side by side: most of such a run is Python that starts."""
+    environments = {p: environment_of(p) for p in pipelines}  # or a skip
+    with concurrent.futures.ThreadPoolExecutor(len(pipelines)) as pool:
+        sites = dict(zip(pipelines, pool.map(initialised, pipelines)))
+        runs = {p: pool.submit(run, f"{attested_or_not}-{p}", made_in=sites[p], environment=environments[p], delta=True,
+                               pipeline=p) for p in pipelines}
+    exact, real = ENV["real"]
+    real.result()
+    found = distances({p: (one.result()[0] / "save/final.pbuf", "openfl") for p, one in runs.items()},
+                      exact / "save/last.pbuf")
+    for pipeline, (_, aggregator) in ((p, one.result()) for p, one in runs.items()):
+        rounds, (most, least) = aggregator.events("round.finished"), PIPELINES[pipeline]
+        assert len(rounds) == 3, aggregator.tail()
+        accuracy = float(rounds[-1]["accuracy"])
+        assert found[pipeline] <= most and accuracy > least, (pipeline, found, accuracy)
+        say_pipeline(THEIRS, attested_or_not, pipeline, found[pipeline], f", accuracy {accuracy:.2f}")
+
+
+def our_collaborators_and_the_real_aggregator_through(pipelines):
+    environment_of(pipelines[-1])  # or a skip
+    exact, real = ENV["real-ours"]
+    runs = {p: ENV[f"real-ours-{p}"] for p in pipelines}
+    for run in (real, *(run for _, run in runs.values())):
+        run.result()
+    whole = ("RandomShiftPipeline", EDEN)
+    found = distances({p: (site / "save/last.pbuf", "openfl" if p in whole else "by-hand")
+                       for p, (site, _) in runs.items()}, exact / "save/last.pbuf")
+    for pipeline in pipelines:
+        assert found[pipeline] <= PIPELINES[pipeline][0], found
+        say_pipeline(OURS, "plain", pipeline, found[pipeline])
 
 
 def real_collaborators_and_our_aggregator_understand_each_other_through_every_pipeline_but_eden():
-    for pipeline in [p for p in PIPELINES if p != EDEN]:
-        real_collaborators_and_our_aggregator_through(pipeline)
+    real_collaborators_and_our_aggregator_through(BUT_EDEN, plain, "plain")
+
+
+def real_collaborators_and_our_attested_aggregator_understand_each_other_through_every_pipeline_but_eden():
+    real_collaborators_and_our_aggregator_through(BUT_EDEN, attested, "attested")
 
 
 def our_collaborators_and_the_real_aggregator_understand_each_other_through_every_pipeline_but_eden():
-    for pipeline in [p for p in PIPELINES if p != EDEN]:
-        our_collaborators_and_the_real_aggregator_through(pipeline)
+    our_collaborators_and_the_real_aggregator_through(BUT_EDEN)
 
 
 def real_collaborators_and_our_aggregator_understand_each_other_through_eden():
-    real_collaborators_and_our_aggregator_through(EDEN)
+    real_collaborators_and_our_aggregator_through([EDEN], plain, "plain")
+
+
+def real_collaborators_and_our_attested_aggregator_understand_each_other_through_eden():
+    real_collaborators_and_our_aggregator_through([EDEN], attested, "attested")
 
 
 def our_collaborators_and_the_real_aggregator_understand_each_other_through_eden():
-    our_collaborators_and_the_real_aggregator_through(EDEN)
+    our_collaborators_and_the_real_aggregator_through([EDEN])
 
 
 def a_collaborator_with_another_plan_is_told_so_and_holds_nobody_up():
@@ -570,40 +609,49 @@ def both_compute_the_same_hash_of_a_data_set():
     assert (site / "data/hash.txt").read_text() == ours
 
 
-def attested_scene(label, **plan):
-    """A stage, the aggregator's workspace (the one that OpenFL made), and the collaborators' elsewhere."""
-    stage = Stage(STAGE / f"{label}-stage", PROGRAMS)
-    site = peer.copy_of(ENV["theirs"], STAGE / label, release=RELEASE, **plan)
-    stage.write_attestation(site)
+def attested_scene(label, made_in=None, names=NAMES, **plan):
+    """The aggregator's workspace (the one that OpenFL made), and the collaborators' elsewhere."""
+    site = peer.copy_of(made_in or ENV["theirs"], STAGE / label, release=RELEASE, **plan)
+    ENV["stage"].write_attestation(site, names)
     away = Site(STAGE / f"{label}-away", PROGRAMS)
     shutil.copytree(site.directory, away.directory, dirs_exist_ok=True)
-    return stage, site, away
+    return site, away
 
 
-def attested(label, real="real", renewed_twice=False, **plan):
+def attested(label, names=NAMES, renewed_twice=False, environment=None, **scene):
     """Real collaborators against our attested aggregator."""
-    stage, site, away = attested_scene(label, **plan)
+    stage = ENV["stage"]
+    site, away = attested_scene(label, names=names, **scene)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(stage.start_verifier()).event("verifyd.listening")
         aggregator = stack.enter_context(stage.start_aggregator(site, log_of(site, "aggregator"), *OUR_RELEASE))
         aggregator.event("aggregator.listening")
         shutil.copy(stage.pin_root(site), away / "cert/cert_chain.crt")
-        rest = [stack.enter_context(one) for one in peer.start(real_collaborators(away))]
+        rest = [stack.enter_context(one) for one in peer.start(real_collaborators(away, names), environment)]
         if renewed_twice:
             stage.renew_twice(aggregator, rest[1], rest[0])
         peer.see_to_the_end([aggregator, *rest])
     assert len(aggregator.events("round.finished")) == 3, aggregator.tail()
     assert len(aggregator.events("identity.certificate_renewed")) >= 2 * renewed_twice
-    compare(site, real)
+    return site, aggregator
+
+
+def a_platform_and_a_verifier_stand():
+    stage = ENV["stage"] = Stage(STAGE / "stage", PROGRAMS)
+    STANDING.enter_context(stage.start_verifier()).event("verifyd.listening")
 
 
 def real_collaborators_and_our_attested_aggregator_end_with_the_same_model_bit_for_bit():
-    attested("attested")
+    compare(attested("attested")[0], "real")
     peer.row(RELEASE, THEIRS, "attested", "NoCompression", EXACT)
 
 
+def three_in_a_static_group_and_our_attested_aggregator_end_with_the_same_model_bit_for_bit():
+    compare(attested("attested-three", made_in=ENV["three"], names=THREE, group=THREE)[0], "real-three")
+    peer.row(RELEASE, IN_A_GROUP, "attested", "NoCompression", EXACT)
+
+
 def real_collaborators_survive_two_renewals_of_the_attested_aggregators_certificate():
-    attested("renewed", real="real-delta", renewed_twice=True, delta=True)
+    compare(attested("renewed", renewed_twice=True, delta=True)[0], "real-delta")
     peer.row(RELEASE, THEIRS, "attested, two renewals", "NoCompression, deltas", EXACT)
 
 
@@ -612,9 +660,8 @@ def real_collaborators_survive_a_kill_and_restart_of_the_attested_aggregator():
     if peer.number(RELEASE) < (1, 8):
         raise tap.Skip("a client until 1.7 whose call is cut off repeats it on a channel that it hardly drives: it may "
                        "need minutes to connect again, or for ever (docs/openfl.md)")
-    stage, site, away = attested_scene("killed")
+    stage, (site, away) = ENV["stage"], attested_scene("killed")
     with contextlib.ExitStack() as stack:
-        stack.enter_context(stage.start_verifier()).event("verifyd.listening")
         first = stack.enter_context(stage.start_aggregator(site, log_of(site, "first"), *OUR_RELEASE))
         first.event("aggregator.listening")
         shutil.copy(stage.pin_root(site), away / "cert/cert_chain.crt")
@@ -638,6 +685,7 @@ def close_beside():
 THROUGH_EDEN = (
     real_collaborators_and_our_aggregator_understand_each_other_through_eden,
     our_collaborators_and_the_real_aggregator_understand_each_other_through_eden,
+    real_collaborators_and_our_attested_aggregator_understand_each_other_through_eden,
 )
 UNDER_ONE_CERTIFICATE = (
     with_one_certificate_real_collaborators_and_our_aggregator_end_with_the_same_model_bit_for_bit,
@@ -654,6 +702,7 @@ FIRST = (
     the_release_installs_into_a_virtual_environment,
     openfl_makes_a_workspace_and_ours_works_in_it,
     ours_makes_a_workspace_and_openfl_works_in_it,
+    a_platform_and_a_verifier_stand,
     real_aggregators_start_on_the_same_inputs,
 )
 THEN = (
@@ -667,7 +716,7 @@ THEN = (
     real_collaborators_and_our_aggregator_end_with_the_real_ones_model_bit_for_bit,
     both_save_the_same_arrays_of_a_model_that_either_aggregator_made,
     metric_lines_are_those_of_the_release,
-    *((three_in_a_static_group_end_with_the_real_ones_model_bit_for_bit,) if SINCE_18 else ()),
+    three_in_a_static_group_end_with_the_real_ones_model_bit_for_bit,
     real_collaborators_that_send_deltas_end_with_the_real_ones_model_bit_for_bit,
     a_federation_moves_one_by_one_and_its_model_is_bit_for_bit_that_of_one_that_stays,
     one_collaborator_moves_first_and_the_real_aggregators_model_is_the_same,
@@ -675,16 +724,19 @@ THEN = (
     our_collaborators_under_a_plan_with_deltas_and_the_real_aggregator_agree_bit_for_bit,
     real_collaborators_and_our_aggregator_understand_each_other_through_every_pipeline_but_eden,
     our_collaborators_and_the_real_aggregator_understand_each_other_through_every_pipeline_but_eden,
+    real_collaborators_and_our_attested_aggregator_understand_each_other_through_every_pipeline_but_eden,
     *(UNDER_ONE_CERTIFICATE if RELEASE in ENDS else ()),
     *(THROUGH_EDEN if RELEASE in ENDS else ()),
     a_collaborator_with_another_plan_is_told_so_and_holds_nobody_up,
     real_collaborators_and_our_attested_aggregator_end_with_the_same_model_bit_for_bit,
+    three_in_a_static_group_and_our_attested_aggregator_end_with_the_same_model_bit_for_bit,
     real_collaborators_survive_two_renewals_of_the_attested_aggregators_certificate,
     real_collaborators_survive_a_kill_and_restart_of_the_attested_aggregator,
 )
 
 try:
-    tap.run(*FIRST, *(t for t in THEN if not PARTS or any(part in t.__name__ for part in PARTS)))
+    with STANDING:
+        tap.run(*FIRST, *(t for t in THEN if not PARTS or any(part in t.__name__ for part in PARTS)))
 finally:
     close_beside()
     shutil.rmtree(STAGE, ignore_errors=True)
