@@ -146,9 +146,10 @@ STATIC = """  template: openfl.component.StaticGroupedAssigner
 
 
 def plan_text(release, port, rounds=3, delta=False, runner=PYTHON, pipeline="NoCompressionPipeline", settings="{}",
-              atomic=False, group=None, common_name=None, treatment="RESET", functions=("validate", "train_batches")):
+              atomic=False, group=None, common_name=None, treatment="RESET", functions=("validate", "train_batches"),
+              stragglers=None):
     old, before_18 = number(release) < (1, 7), number(release) < (1, 8)
-    policy, policy_settings = STRAGGLERS_OLD if before_18 else STRAGGLERS_NEW
+    policy, policy_settings = stragglers or (STRAGGLERS_OLD if before_18 else STRAGGLERS_NEW)
     word = str(delta).lower()
     aggregator = "" if old else f"    use_delta_updates: {word}\n"
     collaborator = f"{'delta_updates' if before_18 else 'use_delta_updates'}: {word}"
@@ -270,8 +271,7 @@ def until_it_listens(process, site, seconds=120):
 
 
 def play(aggregator, collaborators, seconds=600, environment=None):
-    """One federation to its end, each as in start(). Returns the aggregator's process. Nobody knocks before it listens:
-    until 1.7 a client that did may never connect again (docs/openfl.md), and a real aggregator takes seconds."""
+    """One federation to its end, each as in start(). Returns the aggregator's process."""
     with contextlib.ExitStack() as stack:
         running = [stack.enter_context(start([aggregator], environment)[0])]
         until_it_listens(running[0], aggregator[1])

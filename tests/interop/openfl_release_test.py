@@ -23,6 +23,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import openfl_habits as habits  # noqa: E402
 import openfl_peer as peer  # noqa: E402
+import openfl_stragglers as stragglers  # noqa: E402
 from openfl_attested import Stage  # noqa: E402
 from openfl_peer import LOG, NAMES, Process, Site, tap  # noqa: E402
 from ports import free_port  # noqa: E402
@@ -312,6 +313,9 @@ def real_aggregators_start_on_the_same_inputs():
     start_beside("unmoved", ENV["theirs"], real_collaborators, rounds=4)
     ENV["three"] = with_a_third(ENV["theirs"], STAGE / "three")
     start_beside("real-three", ENV["three"], three_real_collaborators, group=THREE)
+    for kind, policy in stragglers.policies(RELEASE).items() if RELEASE in ENDS else ():
+        start_beside(f"real-{kind}", ENV["three"], three_real_collaborators, play=stragglers.play, rounds=1,
+                     runner=stragglers.RUNNER, stragglers=policy)
     start_beside("real-delta", ENV["theirs"], real_collaborators, delta=True)
     if RELEASE in ENDS:
         for name in ("theirs", "ours"):
@@ -356,6 +360,29 @@ def three_in_a_static_group_end_with_the_real_ones_model_bit_for_bit():
     """With more than two the order of summing matters, and the real aggregator keeps one only there: the group's."""
     against_our_aggregator("three-ours", "real-three", "three", three_real_collaborators, group=THREE)
     peer.row(RELEASE, IN_A_GROUP, "plain", "NoCompression", EXACT)
+
+
+def without_one(kind, policy):
+    """A round that one of three real collaborators stands still in, with our aggregator."""
+    site = peer.copy_of(ENV["three"], STAGE / kind, release=RELEASE, rounds=1, runner=stragglers.RUNNER,
+                        stragglers=policy)
+    return site, stragglers.play(our_aggregator(site), three_real_collaborators(site), over="federation.finished")
+
+
+def a_round_ends_without_a_straggler_where_the_real_one_ends_it_and_with_the_same_model():
+    policies = stragglers.policies(RELEASE)
+    with concurrent.futures.ThreadPoolExecutor(len(policies)) as pool:
+        runs = dict(zip(policies, pool.map(without_one, policies, policies.values())))
+    for kind, (site, run) in runs.items():
+        (ended,) = run.events("round.finished")
+        assert ended["reported"] == 2, ended
+        dropped = [e["task"] for e in run.events("result.dropped") if e["collaborator"] == "col3"]
+        assert len(dropped) == 3, run.tail()  # what it sent when it went on: answered with OK
+        other, real = ENV[f"real-{kind}"]
+        real.result()
+        peer.models_equal(ENV["fx"].parent / "python", site / "save/final.pbuf", other / "save/last.pbuf", 1)
+        peer.row(RELEASE, f"three real collaborators, one a straggler ({kind}), our aggregator", "plain",
+                 "NoCompression", EXACT)
 
 
 def metric_lines(label):
@@ -717,6 +744,7 @@ THEN = (
     both_save_the_same_arrays_of_a_model_that_either_aggregator_made,
     metric_lines_are_those_of_the_release,
     three_in_a_static_group_end_with_the_real_ones_model_bit_for_bit,
+    *((a_round_ends_without_a_straggler_where_the_real_one_ends_it_and_with_the_same_model,) if RELEASE in ENDS else ()),
     real_collaborators_that_send_deltas_end_with_the_real_ones_model_bit_for_bit,
     a_federation_moves_one_by_one_and_its_model_is_bit_for_bit_that_of_one_that_stays,
     one_collaborator_moves_first_and_the_real_aggregators_model_is_the_same,
