@@ -7,14 +7,16 @@ import ast
 import json
 import os
 import pathlib
+import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 import zipfile
 
 import tap
-from federation import AGGREGATOR, Process, changed, make_sites_of_template
+from federation import AGGREGATOR, CHECKOUT, Process, changed, make_sites_of_template
 from ports import free_port
 
 PROGRAMS = pathlib.Path(sys.argv[1]).resolve()
@@ -248,6 +250,22 @@ def ctrl_c_ends_a_collaborator_in_the_middle_of_a_task_and_its_child_with_it():
     assert not pathlib.Path(f"/proc/{child}").exists()
 
 
+def the_twenty_lines_of_the_page_train():
+    page = (CHECKOUT / "docs/task-runners.md").read_text()
+    program = STAGE / "page.py"
+    program.write_text(re.search(r"```python\n(.*?)```", page, re.S)[1])
+    share(plan_of(program.name, rounds=1), program)
+    for site, rows in (("col1", "1,2,3\n3,4,5\n"), ("col2", "5,0,1\n3,6,7\n")):
+        (ENV[site] / "data/rows.csv").write_text(rows)
+        (ENV[site] / "plan/data.yaml").write_text(f"{site},data/rows.csv\n")
+    ENV["agg"].run("vouch", "plan", "initialize", environment=DEBIANS)
+    federation("page")
+    ENV["agg"].run("vouch", "model", "save", "-i", "save/final.pbuf", "-o", "mean.npz", "-s")
+    with zipfile.ZipFile(ENV["agg"] / "mean.npz") as archive:
+        mean = struct.unpack("<3f", archive.read("mean.npy")[128:])
+    assert mean == (3, 3, 4), mean
+
+
 def a_runner_without_its_program_is_told_before_anything_starts():
     (ENV["col1"] / "plan/plan.yaml").write_text(plan_of(EXAMPLE).replace(PYTHON, "/nonexistent/python"))
     done = subprocess.run([PROGRAMS / "vouch", "collaborator", "start", "-n", "col1"], cwd=ENV["col1"].directory,
@@ -278,6 +296,7 @@ try:
             a_dead_a_hung_and_a_failing_child_fail_their_task_and_the_federation_goes_on,
             a_child_that_wants_more_memory_than_the_plan_allows_is_refused_it,
             ctrl_c_ends_a_collaborator_in_the_middle_of_a_task_and_its_child_with_it,
+            the_twenty_lines_of_the_page_train,
             a_runner_without_its_program_is_told_before_anything_starts,
             data_that_a_runner_cannot_read_are_a_wrong_setting)
 finally:
