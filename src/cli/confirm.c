@@ -10,9 +10,10 @@ vouch_code vch_cli_confirm(const vch_runtime *rt, const char *question, vouch_er
     (void)fprintf(rt->out, "%s [y/N]: ", question);
     (void)fflush(rt->out);
     if (fgets(line, sizeof line, stdin) == NULL)
-        return vouch_fail(err, VOUCH_E_REFUSED, "nobody answered; -s signs without asking");
+        return vouch_fail(err, VOUCH_E_REFUSED, "nobody answered '%s'; -s does it without asking",
+                          question);
     line[strcspn(line, "\r\n")] = '\0';
     if (strcasecmp(line, "y") != 0 && strcasecmp(line, "yes") != 0)
-        return vouch_fail(err, VOUCH_E_REFUSED, "not signed");
+        return vouch_fail(err, VOUCH_E_REFUSED, "the answer to '%s' was not yes", question);
     return VOUCH_OK;
 }

@@ -1,4 +1,4 @@
-/* Asking the person at the prompt before something is signed. */
+/* Asking the person at the prompt before something is signed or overwritten. */
 #ifndef VCH_CLI_CONFIRM_H
 #define VCH_CLI_CONFIRM_H
 
