@@ -228,15 +228,17 @@ static bool shares_optimizer(const vch_intake *intake)
     return vch_plan_look(intake->plan)->opt_treatment == VCH_OPT_CONTINUE_GLOBAL;
 }
 
-/* Until 1.8 OpenFL's task runner for PyTorch sends its optimiser's state along where the plan keeps
- * that at its site, too: nobody asks for it. */
+/* Until 1.8 OpenFL's task runners send their optimiser's state along where the plan keeps that at
+ * its site, too: nobody asks for it. Only PyTorch's can be told by its names. */
 static vouch_code begin_unknown(vch_receipt *r, vouch_span name, vouch_error *err)
 {
-    if (!vch_tensor_is_optimizer(name))
-        return vouch_fail(err, VOUCH_E_REFUSED, "the model has no such tensor");
-    r->is_dropped = !shares_optimizer(r->intake);
+    bool by_name = vch_tensor_is_optimizer(name);
+    bool is_state = by_name || vch_plan_look(r->intake->plan)->release->sends_optimizer;
+    r->is_dropped = is_state && !shares_optimizer(r->intake);
     if (r->is_dropped)
         return VOUCH_OK;
+    if (!by_name)
+        return vouch_fail(err, VOUCH_E_REFUSED, "the model has no such tensor");
     return vouch_fail(err, VOUCH_E_REFUSED,
                       "the initial model does not declare the optimiser's state: `vouch plan "
                       "initialize -i %s` adds it",

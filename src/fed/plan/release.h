@@ -21,6 +21,8 @@ typedef struct vch_release {
     bool metric_sentences;       /* METRIC lines are sentences, not Python dicts */
     bool metric_lines;   /* there are METRIC lines: at a collaborator and of the best model, too */
     bool last_is_result; /* last_state_path is what the round made, not what it started from */
+    bool
+        sends_optimizer; /* task runners send their optimiser's state, whatever opt_treatment says */
 } vch_release;
 
 /* "1.5", "1.5.1", "1.6", "1.7" ... "1.9"; a patch number may follow. VOUCH_E_UNSUPPORTED. */

@@ -31,11 +31,11 @@ static size_t task_index(const fixture *f, const char *name)
     return (size_t)(task - vch_plan_look(f->plan)->task);
 }
 
-static int set_up_with(void **state, const char *plan_text)
+static int set_up_with(void **state, const char *release, const char *plan_text)
 {
     static fixture f;
     vouch_error err = { 0 };
-    f = (fixture) { .plan = sample_plan(plan_text, "collaborators: [col1, col2]\n"),
+    f = (fixture) { .plan = sample_plan_of(release, plan_text, "collaborators: [col1, col2]\n"),
                     .model = sample_model() };
     const vch_round_options options = { .member_count = 2,
                                         .task_count = TASKS,
@@ -58,7 +58,12 @@ static int set_up_with(void **state, const char *plan_text)
 
 static int set_up(void **state)
 {
-    return set_up_with(state, SAMPLE_PLAN_HEAD);
+    return set_up_with(state, NULL, SAMPLE_PLAN_HEAD);
+}
+
+static int set_up_1_8(void **state)
+{
+    return set_up_with(state, "1.8", SAMPLE_PLAN_HEAD);
 }
 
 static int tear_down(void **state)
@@ -325,13 +330,53 @@ static void what_is_dropped_has_a_limit(void **state)
     }
 }
 
+static void sharing_plan(char out[static sizeof SAMPLE_PLAN_HEAD + 16])
+{
+    const char *at = strstr(SAMPLE_PLAN_HEAD, "RESET");
+    (void)snprintf(out, sizeof SAMPLE_PLAN_HEAD + 16, "%.*sCONTINUE_GLOBAL%s",
+                   (int)(at - SAMPLE_PLAN_HEAD), SAMPLE_PLAN_HEAD, at + strlen("RESET"));
+}
+
 static int set_up_sharing(void **state)
 {
     char text[sizeof SAMPLE_PLAN_HEAD + 16];
-    const char *at = strstr(SAMPLE_PLAN_HEAD, "RESET");
-    (void)snprintf(text, sizeof text, "%.*sCONTINUE_GLOBAL%s", (int)(at - SAMPLE_PLAN_HEAD),
-                   SAMPLE_PLAN_HEAD, at + strlen("RESET"));
-    return set_up_with(state, text);
+    sharing_plan(text);
+    return set_up_with(state, NULL, text);
+}
+
+static int set_up_sharing_1_8(void **state)
+{
+    char text[sizeof SAMPLE_PLAN_HEAD + 16];
+    sharing_plan(text);
+    return set_up_with(state, "1.8", text);
+}
+
+/* A training result of col1 with one tensor more. */
+static vouch_code hand_in_with(fixture *f, const char *name, vouch_error *err)
+{
+    sent s;
+    vch_round_ruling ruling = VCH_RESULT_OVER;
+    make_training(f, &s);
+    add(&s, name, &f->model.tensor[0].shape, f->model.tensor[0].values, trained, false);
+    vouch_code rc = hand_in(f, &s, COL1, 64, &ruling, err);
+    CHECK(rc != VOUCH_OK || ruling == VCH_RESULT_TAKE);
+    done_sent(&s);
+    return rc;
+}
+
+static void a_state_of_any_name_is_dropped_where_the_releases_task_runners_send_it(void **state)
+{
+    fixture *f = *state;
+    vouch_error err = { 0 };
+    CHECK_OK(hand_in_with(f, "Adam/conv2d/kernel/m:0", &err), &err);
+    check_spooled(f, COL1, 0.0F);
+}
+
+static void a_tensor_that_the_model_does_not_have_is_refused(void **state)
+{
+    vouch_error err = { 0 };
+    CHECK(hand_in_with(*state, "Adam/conv2d/kernel/m:0", &err) == VOUCH_E_REFUSED);
+    CHECK(strstr(err.frame[0], "the model has no such tensor") != NULL);
 }
 
 static void a_shared_state_that_the_model_does_not_declare_is_refused_with_the_remedy(void **state)
@@ -677,7 +722,7 @@ static int set_up_shared(void **state)
     CHECK(at != NULL);
     (void)snprintf(text, sizeof text, "%.*ssingle_col_cert_common_name: all, %s",
                    (int)(at - SAMPLE_PLAN_HEAD), SAMPLE_PLAN_HEAD, at);
-    return set_up_with(state, text);
+    return set_up_with(state, NULL, text);
 }
 
 static void under_one_certificate_for_all_the_header_says_whose_result_it_is(void **state)
@@ -829,7 +874,7 @@ static void an_update_keeps_to_the_limits_of_the_plan(void **state)
         vch_round_ruling ruling = VCH_RESULT_OVER;
         (void)snprintf(plan, sizeof plan, "%slimits: {settings: {%s}}\n", SAMPLE_PLAN_HEAD,
                        cases[i].limits);
-        (void)set_up_with(state, plan);
+        (void)set_up_with(state, NULL, plan);
         fixture *f = *state;
         make_training(f, &s);
         vouch_code rc = hand_in(f, &s, COL1, 64, &ruling, NULL);
@@ -856,7 +901,7 @@ static void a_validation_must_not_carry_an_update(void **state)
 static void a_rounds_updates_come_under_one_task(void **state)
 {
     (void)tear_down(state);
-    (void)set_up_with(state, SAMPLE_PLAN_HEAD OTHER_TRAINING);
+    (void)set_up_with(state, NULL, SAMPLE_PLAN_HEAD OTHER_TRAINING);
     fixture *f = *state;
     vouch_error err = { 0 };
     sent s;
@@ -1083,6 +1128,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_shared_state_that_the_model_does_not_declare_is_refused_with_the_remedy,
             set_up_sharing, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_shared_state_that_the_model_does_not_declare_is_refused_with_the_remedy,
+            set_up_sharing_1_8, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_state_of_any_name_is_dropped_where_the_releases_task_runners_send_it, set_up_1_8,
+            tear_down),
+        FRESH(a_tensor_that_the_model_does_not_have_is_refused),
         FRESH(a_hostile_result_is_refused_and_leaves_nothing),
         cmocka_unit_test_setup_teardown(
             under_one_certificate_for_all_the_header_says_whose_result_it_is, set_up_shared,
