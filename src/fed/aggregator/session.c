@@ -49,21 +49,26 @@ void vch_session_refuse(vch_aggregator *a, vch_grpc_call *call, const char *memb
     vch_grpc_call_fail(call, status_of(code), "%s", TEXT(*err));
 }
 
-vouch_code vch_session_find_peer(vch_grpc_call *call, const char **out, vouch_error *err)
+vouch_code vch_session_judge_peer(vch_standing standing, vch_role role, vouch_error *err)
 {
-    const vch_admitted_peer *peer = vch_grpc_call_session(call);
-    if (peer == NULL)
-        return vouch_fail(err, VOUCH_E_REFUSED, "not admitted");
-    vch_standing standing = vch_admitted_peer_standing(peer, vch_clock_unix_s());
     if (standing == VCH_STANDING_REVOKED || standing == VCH_STANDING_EXPIRED)
         return vouch_fail(err, VOUCH_E_IO, /* whoever connects anew hears the verdict */
                           "this connection's admission has ended: it is to be appraised anew");
     if (standing != VCH_STANDING_GOOD && standing != VCH_STANDING_REATTEST)
         return vouch_fail(err, VOUCH_E_REFUSED, "this connection's admission has ended");
-    if (vch_admitted_peer_verdict(peer)->role != VCH_ROLE_COLLABORATOR)
+    if (role != VCH_ROLE_COLLABORATOR)
         return vouch_fail(err, VOUCH_E_REFUSED, "not a collaborator");
-    *out = vch_admitted_peer_name(peer);
     return VOUCH_OK;
+}
+
+vouch_code vch_session_find_peer(vch_grpc_call *call, const char **out, vouch_error *err)
+{
+    const vch_admitted_peer *peer = vch_grpc_call_session(call);
+    if (peer == NULL)
+        return vouch_fail(err, VOUCH_E_REFUSED, "not admitted");
+    *out = vch_admitted_peer_name(peer);
+    return vch_session_judge_peer(vch_admitted_peer_standing(peer, vch_clock_unix_s()),
+                                  vch_admitted_peer_verdict(peer)->role, err);
 }
 
 /* The member that calls: the peer stands, and the request's header is its to this federation. */

@@ -5,9 +5,15 @@
 #include <stddef.h>
 
 #include "fed/aggregator/aggregator.h"
+#include "identity/admit.h"
 #include "net/grpc_server.h"
 #include "vouch/error.h"
 #include "vouch/span.h"
+
+/* May an admitted peer of this standing and role call? VOUCH_E_IO: not before it is appraised anew;
+ * VOUCH_E_REFUSED: never. */
+VOUCH_MUST_CHECK vouch_code vch_session_judge_peer(vch_standing standing, vch_role role,
+                                                   vouch_error *err);
 
 /* The admitted peer stands and is a collaborator; `out` is its name, borrowed. Whether it may speak
  * for the member that it speaks for is vch_intake_check_header's to say. */

@@ -2,6 +2,7 @@
  * clock is the test's; the peer is admitted by identity, as one of OpenFL's PKI. */
 #include "fed/aggregator/aggregator.h"
 #include "fed/aggregator/model_file.h"
+#include "fed/aggregator/session.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -1063,11 +1064,34 @@ static int drop_keys(void **state)
     return 0;
 }
 
+static void only_a_collaborator_that_stands_may_call(void **state)
+{
+    (void)state;
+    static const struct {
+        vch_standing standing;
+        vch_role role;
+        vouch_code code;
+    } cases[] = {
+        { VCH_STANDING_GOOD, VCH_ROLE_COLLABORATOR, VOUCH_OK },
+        { VCH_STANDING_REATTEST, VCH_ROLE_COLLABORATOR, VOUCH_OK },
+        { VCH_STANDING_EXPIRED, VCH_ROLE_COLLABORATOR, VOUCH_E_IO },
+        { VCH_STANDING_REVOKED, VCH_ROLE_COLLABORATOR, VOUCH_E_IO },
+        { VCH_STANDING_REPLACED, VCH_ROLE_COLLABORATOR, VOUCH_E_REFUSED },
+        { VCH_STANDING_GONE, VCH_ROLE_COLLABORATOR, VOUCH_E_REFUSED },
+        { VCH_STANDING_GOOD, VCH_ROLE_AGGREGATOR, VOUCH_E_REFUSED },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        vouch_error err = { 0 };
+        CHECK(vch_session_judge_peer(cases[i].standing, cases[i].role, &err) == cases[i].code);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_ping_is_answered_with_our_header),
         TEST(a_header_that_is_not_ours_is_unauthenticated),
+        TEST(only_a_collaborator_that_stands_may_call),
         TEST(a_name_that_is_not_in_cols_is_unauthenticated),
         TEST(under_one_certificate_a_connection_speaks_for_every_member),
         TEST(under_one_certificate_a_stranger_and_another_common_name_are_unauthenticated),
