@@ -44,7 +44,7 @@ bench: all
 
 interop: all
 	tools/bootstrap interop
-	tools/run_tests.py build --suite interop
+	tools/run_tests.py build --suite interop --jobs $$(nproc) # each keeps a processor busy
 
 # Delete the defence against each known attack, one by one, and see its test fail.
 attacks: all

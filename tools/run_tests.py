@@ -91,7 +91,7 @@ def print_tables(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--suite", action="append", default=[])
-    # one more than there are processors: tests wait for processes, timers and disks a quarter of their time
+    # one more than there are processors: most tests wait for processes, timers and disks a quarter of their time
     parser.add_argument("--jobs", type=int, default=(os.cpu_count() or 1) + 1)
     parser.add_argument("words", nargs="+", metavar="BUILD|NAME-PART")
     args = parser.parse_intermixed_args()
