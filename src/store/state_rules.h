@@ -31,16 +31,14 @@ VOUCH_MUST_CHECK vouch_code vch_state_name(const vch_state_subject *subject,
                                            const uint8_t *rules_digest,
                                            char out[static VCH_STATE_NAME_SIZE], vouch_error *err);
 
-/*
- * As vch_state_open, with the names found here: the options' name, root and `before` are not looked
- * at. before   The rules that `now` follows, newest first; only for the call. Fails with
- *              VOUCH_E_LIMIT for more than VCH_STATE_BEFORE_MAX.
- */
 typedef struct vch_state_history {
     vch_state_rules now;
-    const vch_state_rules *before;
+    const vch_state_rules *before; /* what `now` follows, newest first; only for the call */
     size_t before_count;
 } vch_state_history;
+
+/* As vch_state_open, with the names found here: the options' name, root and `before` are not looked
+ * at. Fails with VOUCH_E_LIMIT, too, for more than VCH_STATE_BEFORE_MAX rules before. */
 VOUCH_MUST_CHECK vouch_code vch_state_open_under(const vch_state_subject *subject,
                                                  const vch_state_history *rules,
                                                  const vch_state_options *options, vch_state **out,
