@@ -38,8 +38,6 @@ static const vch_usage usage = {
     .option_count = sizeof options / sizeof *options,
 };
 
-/* Every fault of the file, one a line; the caller prints the first one's chain only if there is
- * none in the list. */
 static vouch_code read_config(const vch_runtime *rt, const char *path, vch_verifyd_config **out,
                               vouch_error *err)
 {

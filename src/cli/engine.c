@@ -82,8 +82,7 @@ static vouch_code run(const char *const *argv, const char *directory, vouch_erro
     if (rc == VOUCH_OK)
         rc = attend(&child, &status, err);
     if (rc == VOUCH_OK && status != 0)
-        rc = vouch_fail(err, VOUCH_E_REFUSED, "it ended with status %d; --engine names another",
-                        status);
+        rc = vouch_fail(err, VOUCH_E_IO, "it ended with status %d; --engine names another", status);
     return rc == VOUCH_OK ? rc : vouch_wrap(err, rc, "%s %s", argv[0], argv[1]);
 }
 

@@ -28,7 +28,7 @@ typedef struct vch_image {
     bool anew; /* no layer of an earlier build is used */
 } vch_image;
 
-/* Fails with VOUCH_E_REFUSED: the engine failed (it has said why), or was interrupted. */
+/* Fails with VOUCH_E_IO: the engine failed (it has said why); VOUCH_E_REFUSED: interrupted. */
 VOUCH_MUST_CHECK vouch_code vch_engine_build(const vch_engine *e, const vch_image *image,
                                              vouch_error *err);
 

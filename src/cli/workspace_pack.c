@@ -33,7 +33,9 @@ static vouch_code freeze_initialized(const vch_runtime *rt, const char *release,
     if (!vch_file_exists(PLAN_FILE))
         return VOUCH_OK;
     if (vch_cli_plan_load(rt, &how, &plan, &why) != VOUCH_OK) {
-        (void)fprintf(rt->err, "%s: not frozen: it is packed as it stands\n", PLAN_FILE);
+        char text[1024];
+        (void)fprintf(rt->err, "%s: not frozen, it is packed as it stands: %s\n", PLAN_FILE,
+                      vouch_error_text(&why, text, sizeof text));
         return VOUCH_OK;
     }
     return vch_file_exists(vch_plan_look(plan)->init_state_path)

@@ -125,7 +125,7 @@ def an_engine_that_fails_leaves_what_was_there():
                       (BUILT, "image.tar'")):
         engines("docker", then=then)
         status, _, log = dockerize()
-        assert status != 0 and why in log and archive.read_text() == "of before" and nothing_is_left(), (status, log)
+        assert status == 3 and why in log and archive.read_text() == "of before" and nothing_is_left(), (status, log)
     (SITE / "plan/plan.yaml").rename(SITE / "plan.yaml")
     engines("docker")
     status, _, log = dockerize()

@@ -90,6 +90,11 @@ rm -f plan/plan_*.yaml
 check "the workspace is packed" answers "plan/plan_[0-9a-f]*.yaml" "$vouch" workspace export -o "--no-deps" -o "-q"
 check "with its plan frozen" sh -c "'$vouch' plan hash -p plan/plan_*.yaml | head -1 | cmp - hash"
 check "under its own name" test -e fed.zip -a ! -e ./--no-deps
+cp plan/plan.yaml good.yaml
+cp plan/wrong.yaml plan/plan.yaml
+check "a plan with a mistake is packed as it stands, and the mistake is told" refuses "not frozen.*plan.yaml:[0-9]*:5: .*rounds_to_train" 0 "$vouch" workspace export --output broken.zip
+mv good.yaml plan/plan.yaml
+rm broken.zip
 check "fx's -o is no file" refuses "--output other.zip" 2 "$vouch" workspace export -o other.zip
 mkdir ../other
 check "the workspace is unpacked elsewhere" in_dir ../other "$vouch" workspace import --archive ../fed/fed.zip
